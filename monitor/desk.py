@@ -1,0 +1,78 @@
+"""What the web pages and the metrics may ask of a running raincheck: the daemon and the demo both sit behind this desk.
+
+Every answer is an immutable value taken between two turns of the engine; nothing here blocks on a broker or on the engine's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitor.incident import AnswerKind, Incident
+from monitor.plan import Plan
+from monitor.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One row of the fleet: the last verdict (None: none yet), how far learning is (1.0: judged), what is open."""
+
+    name: str
+    owner: str
+    mode: str
+    stage: str  # "learning" | "calibrating" | "judging"
+    learnt: float
+    last: Verdict | None
+    open_incidents: tuple[Incident, ...]
+    watermark_ms: int | None
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A named line beside the evidence (the demo's true accuracy): points of (time_ms, value), values from 0 to 1 when `unit` is "share"."""
+
+    name: str
+    unit: str
+    points: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`beats`: seconds since each stage last completed a round (engine, poll, notify ...). `unready`: why /-/ready says no."""
+
+    beats: dict[str, float]
+    stalled: tuple[str, ...]
+    unready: tuple[str, ...]
+    components: dict[str, bool]
+
+
+class Desk(Protocol):
+    @property
+    def plan(self) -> Plan: ...
+
+    def models(self) -> Sequence[ModelView]: ...
+
+    def windows(self, model: str, limit: int) -> Sequence[Verdict]:
+        """The newest `limit` verdicts, oldest first."""
+        ...
+
+    def incidents(self, model: str | None = None) -> Sequence[Incident]:
+        """Newest first, resolved ones too."""
+        ...
+
+    def series(self, model: str) -> Sequence[Series]: ...
+
+    def answer(self, incident: str, kind: AnswerKind, who: str, note: str) -> Future[Incident]:
+        """Resolves once the transaction that holds the answer is on disk; KeyError where there is no such incident."""
+        ...
+
+    def deployment(self, model: str, version: str, who: str, note: str) -> Future[None]: ...
+
+    def metrics(self) -> bytes:
+        """The exposition, rendered earlier: never on the caller's time."""
+        ...
+
+    def health(self) -> Health: ...
