@@ -1,0 +1,210 @@
+"""What a source is: records with positions, in partition order, read from positions that we own.
+
+A partition is named "<stream>/<number>". Offsets belong to the caller: it stores `next_offset` in the transaction that stores what the
+records did, and hands the table back to `start`. The broker's memory of offsets is never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from monitor.batch import Records
+
+GapReason: TypeAlias = Literal["retention", "poison"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offsets `start` up to, not including, `stop` will never be delivered: retention was faster than we, or a poison batch was skipped.
+
+    The number of lost records is at most `stop - start`: holes in offsets are normal, so it is an upper limit.
+    """
+
+    stream: str
+    partition: str
+    start: int
+    stop: int
+    reason: GapReason
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """The log was cut behind us: what was read from `start` on up to `position` no longer exists, and reading goes on at `start`."""
+
+    stream: str
+    partition: str
+    position: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The batch at `offset` cannot be opened. `halted`: the partition stands still until someone acts; else a `Gap` follows."""
+
+    stream: str
+    partition: str
+    offset: int
+    reason: str
+    halted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recreated:
+    """The topic behind the stream is another one of the same name: all positions are void, reading goes on at its beginning.
+
+    `partitions` are those of the new topic. Offsets alone cannot tell; only the topic's identity does.
+    """
+
+    stream: str
+    topic: str
+    before: str
+    now: str
+    partitions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Partitions that are read from now on: all of a topic when it is first seen, or those added to it. `starts` is where each begins."""
+
+    stream: str
+    starts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The topic does not exist (again, or not yet). It is waited for and never created by asking."""
+
+    stream: str
+    topic: str
+
+
+Note: TypeAlias = Gap | Rewound | Unreadable | Recreated | Assigned | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What the last successful probe of a partition said: all below `position` had been handed out, the log ended at `end`."""
+
+    position: int
+    end: int
+    at_ms: int
+
+    @property
+    def lag(self) -> int:
+        return max(0, self.end - self.position)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStatus:
+    position: int
+    end: int | None = None  # None: not probed yet
+    paused: bool = False
+    halted: bool = False
+    skipped: int = 0  # offsets that were never delivered: lost to retention or skipped as poison
+
+    @property
+    def lag(self) -> int | None:
+        return None if self.end is None else max(0, self.end - self.position)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How the source is, for metrics and pages.
+
+    `contact_age_ms` is the time since something answered (None: never); `cause` the best explanation of the last failure;
+    `errors` counts failures by class name; `rebuilds` counts clients thrown away and built anew.
+    """
+
+    connected: bool
+    contact_age_ms: int | None = None
+    cause: str | None = None
+    absent: tuple[str, ...] = ()
+    partitions: Mapping[str, PartitionStatus] = field(default_factory=dict)
+    errors: Mapping[str, int] = field(default_factory=dict)
+    rebuilds: int = 0
+
+
+class Source(Protocol):
+    """Something that hands out records from positions that we own. All methods are called by one thread, but `status` by any.
+
+    `start` touches nothing outside; connecting, and connecting again, happens inside `poll`, which raises only for programming errors
+    and `monitor.errors`' Misconfigured: a broker that is away is a status, not an exception.
+    """
+
+    def start(self, positions: Mapping[str, int], identities: Mapping[str, str]) -> None:
+        """Take over the saved `{partition: next_offset}` and `{topic: topic id}`; both are empty at the very first start."""
+        ...
+
+    def poll(self, timeout_ms: int) -> list[Records | Note]:
+        """Return what came within the time, in order: a note stands before the records it is about.
+
+        `Records` without records move a position only (transaction markers and aborted records at the end of a log).
+        """
+        ...
+
+    def caught_up(self) -> Mapping[str, Reached]:
+        """The last successful probe of each partition: caught up where `position == end`."""
+        ...
+
+    def pause(self, partitions: Collection[str]) -> None:
+        """Hand out nothing of these partitions until resumed; unknown names are remembered."""
+        ...
+
+    def resume(self, partitions: Collection[str]) -> None:
+        """Undo `pause`."""
+        ...
+
+    def release(self, partition: str) -> None:
+        """Read a halted partition again from where it stopped: once more, and a `Unreadable` follows if it still is."""
+        ...
+
+    def commit(self, offsets: Mapping[str, int]) -> None:
+        """Tell the outside how far we are, for lag tools only: after our own transaction, failures are counted and ignored."""
+        ...
+
+    def identities(self) -> Mapping[str, str]:
+        """`{topic: topic id}` as last seen, to be stored beside the positions."""
+        ...
+
+    def status(self) -> SourceStatus:
+        """A snapshot for metrics; safe from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Leave; a second call does nothing."""
+        ...
+
+
+def partition_name(stream: str, number: int) -> str:
+    """Name of a stream's partition.
+
+    >>> partition_name("clicks", 3)
+    'clicks/3'
+    """
+    return f"{stream}/{number}"
+
+
+def partition_number(partition: str) -> tuple[str, int]:
+    """Stream and number of a partition's name.
+
+    >>> partition_number("clicks/eu/3")
+    ('clicks/eu', 3)
+    """
+    stream, _, number = partition.rpartition("/")
+    return stream, int(number)
+
+
+def topics_of(streams: Mapping[str, str]) -> dict[str, str]:
+    """Turn `{stream: topic}` into `{topic: stream}`; a topic read by two streams would be fetched once and counted twice, so it is refused.
+
+    >>> topics_of({"clicks": "shop.clicks"})
+    {'shop.clicks': 'clicks'}
+    """
+    found: dict[str, str] = {}
+    for stream, topic in streams.items():
+        if topic in found:
+            raise ValueError(f"streams {found[topic]!r} and {stream!r} both read topic {topic!r}: a topic belongs to one stream")
+        found[topic] = stream
+    return found
