@@ -18,7 +18,7 @@ Group: TypeAlias = Literal["inputs", "predictions", "images", "embeddings", "lab
 IMAGE_STATISTICS: tuple[str, ...] = (
     "brightness", "contrast", "blockiness", "noise", "high_frequency", "anisotropy", "colour_balance", "quality",
 )  # fmt: skip
-IMAGE_CATEGORIES: tuple[str, ...] = ("format",)
+IMAGE_CATEGORIES: tuple[str, ...] = ("format", "size")
 EMBEDDING_STATISTICS: tuple[str, ...] = ("norm", *(f"projection_{i}" for i in range(8)))
 PROBABILITY_STATISTICS: tuple[str, ...] = ("confidence", "entropy")
 
