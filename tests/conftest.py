@@ -1,0 +1,55 @@
+"""Fixtures that several rooms of the tests share: the real services."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.services.broker import Broker, Unavailable
+from tests.services.feed import Feed
+
+
+def missing(reason: str) -> None:
+    """Skip visibly where a service cannot run, but never where the tests are meant to be complete."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def broker_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The one Apache Kafka of a test run."""
+    try:
+        broker = Broker(tmp_path_factory.mktemp("kafka") / "node")
+    except Unavailable as reason:
+        missing(str(reason))
+        raise
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def kafka_broker(broker_process: Broker) -> Broker:
+    """The run's broker, running: a test may kill or freeze it, the next one finds it well."""
+    if broker_process.running:
+        broker_process.thaw()
+    else:
+        broker_process.start()
+    return broker_process
+
+
+@pytest.fixture
+def feed(kafka_broker: Broker) -> Iterator[Feed]:
+    """A test's hands on the broker: topics and records."""
+    feed = Feed(kafka_broker.bootstrap)
+    yield feed
+    feed.close()
+
+
+@pytest.fixture
+def topic(feed: Feed) -> Callable[..., str]:
+    """Factory of topics with names of their own: `topic(partitions=4, retention_ms="1000")`."""
+    return feed.create
