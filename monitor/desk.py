@@ -41,7 +41,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`beats`: seconds since each stage last completed a round (engine, poll, notify ...). `unready`: why /-/ready says no."""
+    """`beats`: seconds since each stage last completed a round (engine, poll, notify ...); `stalled` names the late ones.
+
+    `unready`: why this process cannot work yet or any more (state not restored, draining): /-/ready then says no.
+    `components`: outside things (kafka ...) and whether they answer: they make /-/ready say no only with
+    `http.readiness: full`, because a sidecar must not take its model out of service when a broker is away.
+    """
 
     beats: dict[str, float]
     stalled: tuple[str, ...]
@@ -71,8 +76,8 @@ class Desk(Protocol):
 
     def deployment(self, model: str, version: str, who: str, note: str) -> Future[None]: ...
 
-    def metrics(self) -> bytes:
-        """The exposition, rendered earlier: never on the caller's time."""
+    def metrics(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
+        """The exposition in Prometheus' text format or in OpenMetrics, at most a second old (monitor.sinks.prometheus.Exposition.body)."""
         ...
 
     def health(self) -> Health: ...

@@ -1,0 +1,195 @@
+"""The running values of the catalogue: what the daemon's threads count and set, and how it is rendered.
+
+Unknown names and labels are refused twice: by the type checker through the catalogue's literals, and at run time. No
+time stamps are exported, no `_created` rows, and never more series than the budget: detail goes first, and is counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final, TypeAlias
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import exposition as plain_text
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.openmetrics import exposition as openmetrics_text
+from prometheus_client.process_collector import ProcessCollector
+
+from monitor.catalogue import (
+    BOUNDED,
+    CATALOGUE,
+    COUNTERS,
+    GAUGES,
+    HISTOGRAMS,
+    OTHER,
+    CounterName,
+    Family,
+    GaugeName,
+    HistogramName,
+    MetricName,
+)
+
+__all__ = [
+    "CATALOGUE",
+    "CONTENT_TYPE",
+    "CONTENT_TYPE_OPENMETRICS",
+    "CounterName",
+    "Family",
+    "GaugeName",
+    "HistogramName",
+    "MetricName",
+    "Metrics",
+]
+
+# Prometheus 3 refuses a scrape whose content type is missing or inexact.
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+DISTINCT_VALUES: Final = 32  # of a bounded label, per metric
+TIERS: Final = 4
+
+_Key: TypeAlias = tuple[MetricName, tuple[str, ...]]
+
+
+class Metrics:
+    """Values of the catalogue, safe for any number of threads.
+
+    `series_limit` bounds the labelled series (a histogram's child counts its buckets). When it is reached, effects by
+    segment are removed first, then effects, then detail per feature; rows of tier 0, the decisions among them, stay.
+
+    >>> m = Metrics()
+    >>> m.inc("raincheck_pages_total", model="m", kind="rule")
+    >>> m.value("raincheck_pages_total", model="m", kind="rule")
+    1.0
+    >>> m.set("raincheck_evidence", 2.5, model="m", camera="north")
+    Traceback (most recent call last):
+        ...
+    ValueError: raincheck_evidence: labels are (model), not (camera, model)
+    """
+
+    def __init__(self, series_limit: int = 20_000, process: bool = True) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.series_limit = series_limit
+        self._lock = threading.Lock()
+        self._registry = CollectorRegistry()
+        self._families: dict[MetricName, Counter | Gauge | Histogram] = {}
+        self._tiers: tuple[dict[_Key, int], ...] = tuple({} for _ in range(TIERS))  # what each series costs, oldest first
+        self._values: dict[tuple[MetricName, str], set[str]] = {}
+        self._series = 0
+        if process:
+            ProcessCollector(registry=self._registry)
+            GCCollector(registry=self._registry)
+        for name, family in CATALOGUE.items():
+            if family.labels or name not in GAUGES:  # a gauge nobody has set yet would claim to be 0
+                self._family(name)
+
+    def inc(self, name: CounterName, by: float = 1.0, **labels: str) -> None:
+        """Adds `by` (not negative) to a counter."""
+        if name not in COUNTERS:
+            raise ValueError(f"{name}: not a counter of the catalogue")
+        child = self._child(name, labels)
+        if child is not None:
+            child.inc(by)  # type: ignore[union-attr]  # a counter's name leads to a counter
+
+    def set(self, name: GaugeName, value: float, **labels: str) -> None:
+        """Sets a gauge; times in seconds since the epoch."""
+        if name not in GAUGES:
+            raise ValueError(f"{name}: not a gauge of the catalogue")
+        child = self._child(name, labels)
+        if child is not None:
+            child.set(value)  # type: ignore[union-attr]
+
+    def observe(self, name: HistogramName, value: float, **labels: str) -> None:
+        """Adds one duration, in seconds, to a histogram."""
+        if name not in HISTOGRAMS:
+            raise ValueError(f"{name}: not a histogram of the catalogue")
+        child = self._child(name, labels)
+        if child is not None:
+            child.observe(value)  # type: ignore[union-attr]
+
+    def remove(self, name: MetricName, **labels: str) -> None:
+        """Takes away every series of `name` whose labels include these."""
+        names = CATALOGUE[name].labels
+        with self._lock:
+            self._drop(
+                [k for tier in self._tiers for k in tier if k[0] == name and labels.items() <= dict(zip(names, k[1], strict=True)).items()]
+            )
+
+    def remove_model(self, model: str) -> None:
+        """A model that has left the configuration takes every one of its series with it."""
+        with self._lock:
+            self._drop([k for tier in self._tiers for k in tier if ("model", model) in zip(CATALOGUE[k[0]].labels, k[1], strict=True)])
+
+    def value(self, name: CounterName | GaugeName, **labels: str) -> float | None:
+        """What is exported for this series now; None where there is no such series."""
+        return self._registry.get_sample_value(name, labels)
+
+    def render(self, openmetrics: bool = False) -> bytes:
+        """The exposition, in Prometheus' text format 0.0.4 or in OpenMetrics 1.0.0; the matching content type stands beside it."""
+        self.set("raincheck_exported_series", float(self._series))
+        self.set("raincheck_exported_series_limit", float(self.series_limit))
+        if not openmetrics:
+            return plain_text.generate_latest(self._registry)
+        text: bytes = openmetrics_text.generate_latest(self._registry)  # type: ignore[no-untyped-call]
+        return text
+
+    def _family(self, name: MetricName) -> Counter | Gauge | Histogram:
+        if name not in self._families:
+            family = CATALOGUE[name]
+            if name in COUNTERS:
+                self._families[name] = Counter(name, family.help, family.labels, registry=self._registry)
+            elif name in GAUGES:
+                self._families[name] = Gauge(name, family.help, family.labels, registry=self._registry)
+            else:
+                self._families[name] = Histogram(name, family.help, family.labels, buckets=family.buckets, registry=self._registry)
+        return self._families[name]
+
+    def _child(self, name: MetricName, labels: dict[str, str]) -> Counter | Gauge | Histogram | None:
+        """The series of these labels, created where the budget allows; None where it does not."""
+        family = CATALOGUE[name]
+        if labels.keys() != set(family.labels):
+            raise ValueError(f"{name}: labels are ({', '.join(family.labels)}), not ({', '.join(sorted(labels))})")
+        with self._lock:
+            if not family.labels:
+                return self._family(name)
+            values = tuple(self._bounded(name, label, labels[label]) for label in family.labels)
+            tier = family.detail + bool(family.detail and labels.get("segment"))
+            if (name, values) not in self._tiers[tier]:
+                cost = len(family.buckets) + 3 if family.buckets else 1
+                if not self._room(cost, tier):
+                    self._count_dropped(name)
+                    return None
+                self._tiers[tier][name, values] = cost
+                self._series += cost
+            return self._family(name).labels(*values)
+
+    def _bounded(self, name: MetricName, label: str, value: str) -> str:
+        if label not in BOUNDED:
+            return value
+        seen = self._values.setdefault((name, label), set())
+        if value not in seen and len(seen) >= DISTINCT_VALUES:
+            return OTHER
+        seen.add(value)
+        return value
+
+    def _room(self, cost: int, tier: int) -> bool:
+        """Makes room by removing what is more dispensable than `tier`; tier 0 is let in whatever the limit says."""
+        while self._series + cost > self.series_limit:
+            victim = next((k for t in range(TIERS - 1, tier, -1) for k in reversed(self._tiers[t])), None)
+            if victim is None:
+                return tier == 0
+            self._drop([victim])
+            self._count_dropped(victim[0])
+        return True
+
+    def _count_dropped(self, name: MetricName) -> None:
+        dropped: MetricName = "raincheck_exported_series_dropped_total"
+        if (dropped, (name,)) not in self._tiers[0]:
+            self._tiers[0][dropped, (name,)] = 1
+            self._series += 1
+        self._family(dropped).labels(name).inc()  # type: ignore[union-attr]
+
+    def _drop(self, keys: list[_Key]) -> None:
+        for name, values in keys:
+            for tier in self._tiers:
+                self._series -= tier.pop((name, values), 0)
+            self._family(name).remove(*values)
