@@ -32,7 +32,7 @@ class ModelView:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A named line beside the evidence (the demo's true accuracy): points of (time_ms, value), values from 0 to 1 when `unit` is "share"."""
+    """A named line beside the evidence (the demo's true accuracy): points of (time_ms, value), shares (0 to 1) when `unit` is "share"."""
 
     name: str
     unit: str

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from monitor.verdict import Subject
 
-Severity: TypeAlias = Literal["page", "ticket"]
+Severity: TypeAlias = Literal["page", "ticket", "note"]  # a note is recorded and wakes nobody (mode: observe)
 IncidentKind: TypeAlias = Literal["statistical", "rule"]
 AnswerKind: TypeAlias = Literal["false", "fixed", "normal", "expected"]
 
@@ -39,7 +39,7 @@ class Incident:
     events: int = 0
     rule: str = ""
     resolved_ms: int | None = None
-    resolution: str = ""  # recovered | answered | expired
+    resolution: str = ""  # recovered | answered | escalated
     answers: tuple[Answer, ...] = ()
 
 

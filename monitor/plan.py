@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from detectors.layout import Column, Group, Kind, columns_of
-
 from monitor.batch import Role
 
 Path: TypeAlias = tuple[str, ...]
@@ -259,8 +258,9 @@ class Plan:
     shard: tuple[int, int] = (0, 1)
 
     def gating_streams(self, model: str) -> tuple[str, ...]:
-        """Streams whose partitions must have passed a window's end before this model's window closes: outcomes come weeks late and gate nothing."""
-        return tuple(s.name for s in self.streams.values() if s.role in ("inputs", "predictions") and s.model in (None, model))
+        """Streams whose partitions must have passed a window's end before it closes (outcomes come weeks late and gate nothing)."""
+        roles = {column.role for column in self.models[model].columns}
+        return tuple(s.name for s in self.streams.values() if s.role in roles and s.model in (None, model))
 
 
 def digest(value: Any) -> str:

@@ -1,0 +1,205 @@
+"""Right of the bar: one reading of the evidence and one closed window become a verdict, and move the incidents.
+
+Pure: everything comes in as values, everything goes out as values. The chain (detectors.budget) says how strong the
+evidence is; this file says what that means for the owner.
+
+    evidence >= A and in the owner's groups and above the minimum effect   -> page (or what the model's mode allows)
+    evidence >= A otherwise, or evidence >= one day                        -> ticket
+    a page is open                                                         -> latched: no second page, subjects appended
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from detectors.budget.chain import Lead, Reading
+
+from monitor.alert import Alert, AlertEvent
+from monitor.incident import Incident, Severity, incident_id
+from monitor.plan import DAY_MS, Model
+from monitor.rules import Breach, Closed
+from monitor.standing import Standing
+from monitor.verdict import Status, Subject, Verdict, verdict_id
+from monitor.wording import page_text
+
+LN10 = math.log(10)
+FALSE_STEP = 0.7  # nats: a page answered "false" doubles A ...
+_SEVERITY: Mapping[str, Severity] = {"page": "page", "ticket": "ticket", "observe": "note"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`incidents` changed by this window; `reset`: the sums start again; `freeze`: leads whose level is held; `thaw`: let go."""
+
+    verdict: Verdict
+    standing: Standing
+    incidents: tuple[Incident, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    reset: bool = False
+    freeze: tuple[Lead, ...] = ()
+    thaw: bool = False
+
+
+def boost(standing: Standing, model: Model, now_ms: int) -> float:
+    """log10 by which A stands above nominal after false answers; it decays by ln 2 per budget period."""
+    ledger = standing.ledger
+    periods = max(0, now_ms - ledger.boost_ms) / model.budget.per_ms
+    return max(0.0, ledger.boost - FALSE_STEP * periods) / LN10
+
+
+def subjects_of(leads: Sequence[Lead], groups: Mapping[str, str]) -> tuple[Subject, ...]:
+    """One entry per schema column, its strongest statistic first, its shares added up."""
+    found: dict[str, Subject] = {}
+    for lead in sorted(leads, key=lambda x: -x.share):
+        old = found.get(lead.subject)
+        if old is not None:
+            found[lead.subject] = replace(old, share=old.share + lead.share, onset_ms=min(old.onset_ms, lead.onset_ms))
+        else:
+            found[lead.subject] = Subject(
+                name=lead.subject, group=groups.get(lead.subject, ""), statistic=lead.statistic, direction=lead.direction,
+                size=lead.size, unit=lead.unit, share=lead.share, onset_ms=lead.onset_ms,
+            )  # fmt: skip
+    return tuple(sorted(found.values(), key=lambda s: -s.share))
+
+
+def judge(
+    model: Model,
+    standing: Standing,
+    window: Closed,
+    reading: Reading | None,
+    open_incidents: Sequence[Incident],
+    broken: Sequence[Breach],
+    *,
+    reference: str,
+) -> Judged:
+    """The verdict on one closed window. `reading` is None while the model learns: then only rules can page."""
+    rule_incidents, rule_alerts = _rules(model, window, open_incidents, broken)
+    if reading is None:
+        verdict = _verdict(model, window, "unknown", reference, reason=standing.reason or standing.stage)
+        return Judged(verdict, standing, rule_incidents, rule_alerts)
+
+    groups = {column.subject: column.group for column in model.columns}
+    subjects = subjects_of(reading.leads, groups)
+    threshold = reading.log10_a + boost(standing, model, window.end_ms)
+    wanted = {*model.page_on, *(("embeddings",) if "inputs" in model.page_on else ())}
+    counted = sum(share for subject, share in reading.shares.items() if groups.get(subject, "inputs") in wanted)
+    reaches = reading.log10_m >= threshold
+    pages = reaches and reading.effect_ok and counted > 0 and reading.log10_m + math.log10(counted) >= threshold
+    status: Status = "page" if pages else "ticket" if reaches or reading.log10_m >= reading.log10_ticket else "ok"
+    onset_ms = min((lead.onset_ms for lead in reading.leads[:1]), default=None)
+    verdict = _verdict(
+        model, window, status, reference,
+        evidence=reading.log10_m, threshold=threshold, onset_ms=onset_ms if status != "ok" else None,
+        subjects=subjects if status != "ok" else (),
+    )  # fmt: skip
+
+    ledger = replace(standing.ledger, judged_ms=standing.ledger.judged_ms + model.window_ms)
+    standing = replace(standing, ledger=ledger)
+    latched = next((i for i in open_incidents if (i.kind == "statistical" and i.severity != "ticket") or i.rule == "latched"), None)
+    ticket = next((i for i in open_incidents if i.kind == "statistical" and i is not latched), None)
+    out = _Outbox(list(rule_incidents), list(rule_alerts))
+
+    if latched is not None:
+        if reading.recovered:
+            out.close(latched, window.end_ms, "recovered")
+            return Judged(verdict, standing, out.incidents, out.alerts, reset=True, thaw=True)
+        known = {s.name for s in latched.subjects}
+        alone = {lead.subject for lead in reading.leads if lead.log10_alone >= threshold} - known
+        also = tuple(s for s in subjects if s.name in alone)
+        if also:
+            out.change(replace(latched, subjects=latched.subjects + also), "appended")
+        return Judged(verdict, standing, out.incidents, out.alerts)
+
+    if status == "page":
+        severity = _SEVERITY[model.mode]
+        page = _opened(model, window, subjects, reading, threshold, severity, rule="" if severity != "ticket" else "latched")
+        out.change(page, "opened")
+        if ticket is not None:
+            out.close(ticket, window.end_ms, "escalated", quiet=True)
+        standing = replace(standing, ledger=replace(ledger, pages=ledger.pages + (severity == "page")), ticket_ms=window.end_ms)
+        return Judged(verdict, standing, out.incidents, out.alerts, reset=True, freeze=reading.leads)
+
+    if ticket is not None and reading.log10_m < reading.log10_ticket - 1:
+        out.close(ticket, window.end_ms, "recovered")
+    elif ticket is None and status == "ticket" and model.mode != "observe" and _day_since(standing.ticket_ms, window.end_ms):
+        out.change(_opened(model, window, subjects, reading, reading.log10_ticket, "ticket"), "opened")
+        standing = replace(standing, ticket_ms=window.end_ms)
+    return Judged(verdict, standing, out.incidents, out.alerts)
+
+
+class _Outbox:
+    """Collects what changes, so that an incident and its alert can never part."""
+
+    def __init__(self, incidents: list[Incident], alerts: list[Alert]) -> None:
+        self._incidents, self._alerts = incidents, alerts
+
+    def change(self, incident: Incident, event: AlertEvent) -> None:
+        self._incidents.append(incident)
+        if incident.severity != "note":
+            mark = event if event != "appended" else f"appended-{len(incident.subjects)}"
+            self._alerts.append(Alert(f"{incident.id}:{mark}", event, incident))
+
+    def close(self, incident: Incident, at_ms: int, resolution: str, *, quiet: bool = False) -> None:
+        closed = replace(incident, resolved_ms=at_ms, resolution=resolution)
+        if quiet:
+            self._incidents.append(closed)
+        else:
+            self.change(closed, "resolved")
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        return tuple(self._incidents)
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        return tuple(self._alerts)
+
+
+def _day_since(last_ms: int | None, now_ms: int) -> bool:
+    return last_ms is None or now_ms - last_ms >= DAY_MS
+
+
+def _verdict(model: Model, window: Closed, status: Status, reference: str, *, evidence: float = -math.inf, threshold: float = math.inf,
+             subjects: tuple[Subject, ...] = (), onset_ms: int | None = None, reason: str = "") -> Verdict:  # fmt: skip
+    return Verdict(
+        id=verdict_id(model.name, window.start_ms), model=model.name, start_ms=window.start_ms, end_ms=window.end_ms, status=status,
+        events=window.events, evidence=evidence, threshold=threshold, subjects=subjects, onset_ms=onset_ms, reason=reason,
+        partial=window.partial, late=window.late, plan=model.digest, reference=reference, versions=window.versions,
+    )  # fmt: skip
+
+
+def _opened(model: Model, window: Closed, subjects: tuple[Subject, ...], reading: Reading, threshold: float, severity: Severity,
+            rule: str = "") -> Incident:  # fmt: skip
+    lead = reading.leads[0] if reading.leads else None
+    onset_ms = lead.onset_ms if lead else window.start_ms
+    events = lead.events if lead else window.events
+    return Incident(
+        id=incident_id(model.name, "statistical", window.end_ms, severity), model=model.name, owner=model.owner, severity=severity,
+        kind="statistical", opened_ms=window.end_ms, onset_ms=onset_ms, subjects=subjects, evidence=reading.log10_m, threshold=threshold,
+        message=page_text(model.name, subjects, onset_ms, events, reading.log10_m, threshold), events=events, rule=rule,
+    )  # fmt: skip
+
+
+def _rules(model: Model, window: Closed, open_incidents: Sequence[Incident], broken: Sequence[Breach]
+           ) -> tuple[tuple[Incident, ...], tuple[Alert, ...]]:  # fmt: skip
+    """Rule incidents open with the first window that breaks the rule and close with the first that does not."""
+    out = _Outbox([], [])
+    standing = {i.rule: i for i in open_incidents if i.kind == "rule"}
+    now_broken = {f"{b.rule}:{b.subject}" if b.subject else b.rule: b for b in broken}
+    for rule, breach in sorted(now_broken.items()):
+        if rule in standing:
+            continue
+        subject = Subject(breach.subject, "", breach.rule, "up", 100 * breach.share, "points", 1.0, window.start_ms)
+        severity = _SEVERITY[model.mode]
+        out.change(Incident(
+            id=incident_id(model.name, "rule", window.end_ms, severity, rule), model=model.name, owner=model.owner, severity=severity,
+            kind="rule", opened_ms=window.end_ms, onset_ms=window.start_ms, subjects=(subject,) if breach.subject else (),
+            evidence=0.0, threshold=0.0, message=f"{model.name}: {breach.text}", events=window.events, rule=rule,
+        ), "opened")  # fmt: skip
+    for rule, incident in sorted(standing.items()):
+        enough = window.events > 0  # an empty window says nothing about missing values
+        if rule not in now_broken and enough:
+            out.close(incident, window.end_ms, "recovered")
+    return out.incidents, out.alerts

@@ -1,0 +1,58 @@
+"""Where one model stands between two windows: how far it has learnt, its evidence, what is open. Packed into one row per model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+import msgspec
+
+FORMAT = 1
+Stage: TypeAlias = Literal["gathering", "learning", "judging"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the promise shown to the owner rests on: months judged, pages sent, pages answered "false"."""
+
+    judged_ms: int = 0
+    pages: int = 0
+    false_pages: int = 0
+    boost: float = 0.0  # nats on top of ln A after false answers
+    boost_ms: int = 0  # event time of that value; it halves its distance to nominal by the rules of monitor.judge
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`next_ms` is the start of the next window to close (None: nothing seen yet).
+
+    gathering: no cuts yet, panes hold samples; learning: cells are counted from `cut_ms` on; judging: calibrated.
+    `cut_ms`, `learn_until_ms`: event times at which the next step of learning is due (None: not known yet).
+    """
+
+    stage: Stage = "gathering"
+    origin_ms: int | None = None
+    next_ms: int | None = None
+    cut_ms: int | None = None
+    learn_until_ms: int | None = None
+    events: int = 0
+    seen: frozenset[str] = frozenset()
+    last_events_ms: int | None = None
+    ticket_ms: int | None = None
+    ledger: Ledger = Ledger()
+    digest: str = ""
+    reason: str = ""
+    chain: bytes = field(default=b"", repr=False)
+
+    def pack(self) -> bytes:
+        """MessagePack with a format number: a state of another format is refused, not misread."""
+        return msgspec.msgpack.encode((FORMAT, replace(self, seen=frozenset(sorted(self.seen)))))
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Standing:
+        """Inverse of `pack`; ValueError for any other format."""
+        found, standing = msgspec.msgpack.decode(data, type=tuple[int, Standing])
+        if found != FORMAT:
+            msg = f"state of a model has format {found}, this release reads {FORMAT}"
+            raise ValueError(msg)
+        return standing

@@ -1,0 +1,116 @@
+"""The in-memory twin of the SQLite store: backtests and tests use it, under the same contract."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from monitor.changes import Changes, InputRow, Mark, Snapshot, WindowRow
+from monitor.incident import Incident
+from monitor.pane import Pane, PaneKey
+from monitor.stores.store import Delivery
+from monitor.verdict import Verdict
+
+
+class MemoryStore:
+    """Holds everything by value; `load` gives a snapshot that shares no mutable state with later saves."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, Mark] = {}
+        self._panes: dict[tuple[str, PaneKey], Pane] = {}
+        self._windows: dict[str, dict[int, WindowRow]] = {}
+        self._evidence: dict[str, bytes] = {}
+        self._references: dict[str, bytes] = {}
+        self._incidents: dict[str, Incident] = {}
+        self._outbox: dict[str, Delivery] = {}
+        self._inputs: list[InputRow] = []
+        self._outcomes: list[tuple[str, str, int, str]] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._identities: dict[str, str] = {}
+
+    def load(self) -> Snapshot:
+        return Snapshot(
+            marks=dict(self._marks),
+            panes={key: Pane(pane.events, dict(pane.columns)) for key, pane in self._panes.items()},
+            evidence=dict(self._evidence),
+            references=dict(self._references),
+            incidents={i.id: i for i in self._incidents.values() if i.resolved_ms is None},
+            alerts=[d.alert for d in self.pending()],
+            next_input=self._inputs[-1].seq + 1 if self._inputs else 0,
+            counts=Counter(self._counts),
+        )
+
+    def save(self, changes: Changes) -> None:
+        for model in changes.forgotten:
+            self._forget(model)
+        self._marks.update(changes.marks)
+        for key, pane in changes.panes.items():
+            if pane is None:
+                self._panes.pop(key, None)
+            else:
+                self._panes[key] = Pane(pane.events, dict(pane.columns))
+        for row in changes.windows:
+            self._windows.setdefault(row.verdict.model, {})[row.verdict.start_ms] = row
+        self._evidence.update(changes.evidence)
+        self._references.update(changes.references)
+        self._incidents.update(changes.incidents)
+        for alert in changes.alerts:
+            self._outbox.setdefault(alert.id, Delivery(alert, 0, "", None))
+        self._inputs += changes.inputs
+        self._outcomes += [(o.model, o.id, o.time_ms, o.value) for o in changes.outcomes]
+        self._counts.update(changes.counts)
+
+    def _forget(self, model: str) -> None:
+        self._panes = {k: p for k, p in self._panes.items() if k[1].model != model}
+        for table in (self._windows, self._evidence, self._references):
+            table.pop(model, None)
+
+    def windows(self, model: str, from_ms: int, until_ms: int) -> Iterator[WindowRow]:
+        rows = self._windows.get(model, {})
+        yield from (rows[start] for start in sorted(rows) if from_ms <= start < until_ms)
+
+    def verdicts(self, model: str | None = None, limit: int | None = None) -> Sequence[Verdict]:
+        found = [row.verdict for name, rows in self._windows.items() if model in (None, name) for row in rows.values()]
+        found.sort(key=lambda v: (v.start_ms, v.model))
+        return found if limit is None else found[-limit:] if limit else []
+
+    def incidents(self, model: str | None = None) -> Sequence[Incident]:
+        return sorted((i for i in self._incidents.values() if model in (None, i.model)), key=lambda i: (-i.opened_ms, i.id))
+
+    def inputs(self) -> Sequence[InputRow]:
+        return list(self._inputs)
+
+    def outcomes(self) -> Sequence[tuple[str, str, int, str]]:
+        return list(self._outcomes)
+
+    def pending(self) -> Sequence[Delivery]:
+        return [d for d in self._outbox.values() if d.delivered_ms is None]
+
+    def attempted(self, alert: str, at_ms: int, error: str) -> None:
+        old = self._outbox[alert]
+        self._outbox[alert] = replace(old, attempts=old.attempts + 1, error=error, delivered_ms=None if error else at_ms)
+
+    def prune(self, before_ms: int) -> int:
+        count = 0
+        for rows in self._windows.values():
+            gone = [start for start, row in rows.items() if row.verdict.end_ms < before_ms]
+            count += len(gone)
+            for start in gone:
+                del rows[start]
+        old = [i.id for i in self._incidents.values() if i.resolved_ms is not None and i.resolved_ms < before_ms]
+        for key in old:
+            del self._incidents[key]
+        kept = [o for o in self._outcomes if o[2] >= before_ms]
+        count += len(old) + len(self._outcomes) - len(kept)
+        self._outcomes = kept
+        return count
+
+    def identities(self) -> dict[str, str]:
+        return dict(self._identities)
+
+    def remember(self, identities: dict[str, str]) -> None:
+        self._identities.update(identities)
+
+    def close(self) -> None:
+        """Nothing to let go of."""

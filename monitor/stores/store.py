@@ -1,0 +1,70 @@
+"""What a state store owes: one transaction per turn of the wheel, and the whole state back after any crash.
+
+`save` makes all of one `Changes` durable or none of it. Two stores hold the same promise under the same contract tests:
+SQLite for the daemon, memory for backtests and tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitor.alert import Alert
+from monitor.changes import Changes, InputRow, Snapshot, WindowRow
+from monitor.incident import Incident
+from monitor.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An alert of the outbox with what happened to it so far."""
+
+    alert: Alert
+    attempts: int
+    error: str
+    delivered_ms: int | None
+
+
+class Store(Protocol):
+    def load(self) -> Snapshot: ...
+
+    def save(self, changes: Changes) -> None: ...
+
+    def windows(self, model: str, from_ms: int, until_ms: int) -> Iterator[WindowRow]:
+        """Windows that start in [from, until), in order."""
+        ...
+
+    def verdicts(self, model: str | None = None, limit: int | None = None) -> Sequence[Verdict]:
+        """The newest `limit` (None: all), oldest first."""
+        ...
+
+    def incidents(self, model: str | None = None) -> Sequence[Incident]:
+        """Newest first."""
+        ...
+
+    def inputs(self) -> Sequence[InputRow]: ...
+
+    def outcomes(self) -> Sequence[tuple[str, str, int, str]]:
+        """(model, id, time_ms, value), oldest first."""
+        ...
+
+    def pending(self) -> Sequence[Delivery]:
+        """Alerts that have not been delivered, oldest first."""
+        ...
+
+    def attempted(self, alert: str, at_ms: int, error: str) -> None:
+        """Notes one attempt; `error` "" means delivered."""
+        ...
+
+    def prune(self, before_ms: int) -> int:
+        """Forgets windows, resolved incidents and outcomes older than that; how many rows went."""
+        ...
+
+    def identities(self) -> dict[str, str]:
+        """Topic -> identity, as last remembered."""
+        ...
+
+    def remember(self, identities: dict[str, str]) -> None: ...
+
+    def close(self) -> None: ...
