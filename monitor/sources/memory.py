@@ -162,6 +162,7 @@ class MemorySource:
         self._errors: Counter[str] = Counter()
         self._contact: float | None = None
         self._cause: str | None = None
+        self._commits = self._commit_failures = 0
         self._closed = False
 
     def start(self, positions: Mapping[str, int], identities: Mapping[str, str]) -> None:
@@ -265,8 +266,9 @@ class MemorySource:
 
     def commit(self, offsets: Mapping[str, int]) -> None:
         with self._bus.changed:
+            self._commits += 1
             if self._bus.down:
-                self._errors["Commit"] += 1
+                self._commit_failures += 1
             else:
                 self._bus.committed.update(offsets)
 
@@ -293,6 +295,8 @@ class MemorySource:
                 absent=tuple(sorted(self._seen_absent)),
                 partitions=parts,
                 errors=dict(self._errors),
+                commits=self._commits,
+                commit_failures=self._commit_failures,
             )
 
     def close(self) -> None:

@@ -114,7 +114,7 @@ class SourceStatus:
     """How the source is, for metrics and pages.
 
     `contact_age_ms` is the time since something answered (None: never); `cause` the best explanation of the last failure;
-    `errors` counts failures by class name; `rebuilds` counts clients thrown away and built anew.
+    `errors` counts failures by class name; `rebuilds` counts clients thrown away and built anew, by what ended the last one.
     """
 
     connected: bool
@@ -123,7 +123,9 @@ class SourceStatus:
     absent: tuple[str, ...] = ()
     partitions: Mapping[str, PartitionStatus] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
-    rebuilds: int = 0
+    rebuilds: Mapping[str, int] = field(default_factory=dict)
+    commits: int = 0
+    commit_failures: int = 0
 
 
 class Source(Protocol):

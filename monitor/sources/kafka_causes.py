@@ -1,0 +1,97 @@
+"""Why a Kafka client cannot connect: read from its own log, because its exceptions do not say."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from typing import ClassVar
+
+from monitor import wall
+
+# (what the client's log contains, our sentence); the first match in this order is the best explanation. "socket disconnected" often
+# comes last in the log and explains least, so it stands last here.
+CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), sentence)
+    for pattern, sentence in (
+        (r"SaslAuthenticationFailedError|Authentication failed", "login refused: wrong user name or password"),
+        (r"UnsupportedSaslMechanismError", "the broker does not offer this SASL mechanism"),
+        (r"Hostname mismatch|IP address mismatch", "the broker's certificate is made out to another host name"),
+        (r"CERTIFICATE_VERIFY_FAILED", "the broker's certificate is not signed by the authority in ca_file"),
+        (
+            r"CERTIFICATE_REQUIRED|ALERT_BAD_CERTIFICATE|ALERT_CERTIFICATE_UNKNOWN|ALERT_UNKNOWN_CA",
+            "the broker refuses our client certificate",
+        ),
+        (r"Invalid frame length: 352518912|InvalidReceiveError", "this port speaks TLS, and the protocol in use is plain text"),
+        (r"UNEXPECTED_EOF_WHILE_READING|WRONG_VERSION_NUMBER", "this port speaks plain text, and the protocol in use is TLS"),
+        (
+            r"TopicAuthorizationFailedError|ClusterAuthorizationFailedError|GroupAuthorizationFailedError",
+            "an access rule of the broker forbids it",
+        ),
+        (r"No such file or directory", "a file named in the security settings does not exist"),
+        (r"(?i)name or service not known|DNS lookup failed|nodename nor servname", "the broker's host name does not resolve"),
+        (r"ECONNREFUSED|Connection refused", "connection refused: no broker listens there"),
+        (r"(?i)timed? ?out", "no answer in time"),
+        (r"socket disconnected", "the broker hangs up: a security setting may be missing, or the broker is going down"),
+    )
+)
+
+
+class Causes(logging.Handler):
+    """Listens to the client's logger and keeps the best explanation of the last `age_s` seconds.
+
+    While at least one listens, the client's chatter (dozens of lines per failed connection) goes no further than this.
+    """
+
+    _lock_open = threading.Lock()
+    _open: ClassVar[int] = 0
+
+    def __init__(self, age_s: float = 60.0) -> None:
+        super().__init__(logging.WARNING)
+        self._age_s = age_s
+        self._seen: dict[int, float] = {}
+        self._listening = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        for rank, (pattern, _) in enumerate(CAUSES):
+            if pattern.search(text):
+                self._seen[rank] = wall.monotonic()
+                return
+
+    def best(self) -> str | None:
+        """The best explanation seen lately, or None.
+
+        >>> causes = Causes()
+        >>> for text in ("socket disconnected", "SaslAuthenticationFailedError: Authentication failed", "socket disconnected"):
+        ...     causes.emit(logging.LogRecord("kafka", logging.WARNING, "", 0, text, None, None))
+        >>> causes.best()
+        'login refused: wrong user name or password'
+        """
+        oldest = wall.monotonic() - self._age_s
+        fresh = [rank for rank, at in list(self._seen.items()) if at >= oldest]
+        return CAUSES[min(fresh)][1] if fresh else None
+
+    def clear(self) -> None:
+        """Forget what was seen: something answered."""
+        self._seen.clear()
+
+    def open(self) -> None:
+        logger = logging.getLogger("kafka")
+        with Causes._lock_open:
+            if self._listening:
+                return
+            self._listening = True
+            Causes._open += 1
+            logger.addHandler(self)
+            logger.propagate = False
+
+    def shut(self) -> None:
+        logger = logging.getLogger("kafka")
+        with Causes._lock_open:
+            if not self._listening:
+                return
+            self._listening = False
+            Causes._open -= 1
+            logger.removeHandler(self)
+            logger.propagate = Causes._open == 0
