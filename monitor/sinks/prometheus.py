@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from monitor.metrics import Metrics
@@ -16,40 +17,38 @@ from monitor.metrics import Metrics
 FRESH_S: Final = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    plain: bytes
+    packed: bytes
+    at_s: float
+
+
 class Exposition:
     """What `Desk.metrics` answers with. `monotonic` gives seconds; nothing is rendered while nobody scrapes."""
 
     def __init__(self, metrics: Metrics, monotonic: Callable[[], float]) -> None:
         self._metrics, self._monotonic = metrics, monotonic
-        self._formats = {openmetrics: _Format(openmetrics) for openmetrics in (False, True)}
+        self._locks = (threading.Lock(), threading.Lock())
+        self._last: list[_Rendered | None] = [None, None]  # text, OpenMetrics
 
     def body(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
-        """The exposition, at most a second old unless it is being rendered at this moment."""
-        cached = self._formats[openmetrics]
+        """The exposition, at most a second old unless the next one is being rendered at this moment."""
+        last = self._last[openmetrics]
         # the first scrape has to wait for its bytes, all others take what is there
-        if cached.lock.acquire(blocking=cached.plain is None):
+        if self._locks[openmetrics].acquire(blocking=last is None):
             try:
-                now = self._monotonic()
-                if cached.plain is None or now - cached.at_s >= FRESH_S:
-                    cached.plain, cached.packed, cached.at_s = self._metrics.render(openmetrics), None, now
-                    self._metrics.set("raincheck_exposition_duration_seconds", self._monotonic() - now)
-                if gzipped and cached.packed is None:
-                    cached.packed = gzip.compress(cached.plain, compresslevel=5, mtime=0)
+                last = self._last[openmetrics]
+                if last is None or self._monotonic() - last.at_s >= FRESH_S:
+                    last = self._last[openmetrics] = self._render(openmetrics)
             finally:
-                cached.lock.release()
-        if gzipped:
-            return cached.packed if cached.packed is not None else gzip.compress(cached.plain or b"", compresslevel=1, mtime=0)
-        return cached.plain or b""
+                self._locks[openmetrics].release()
+        assert last is not None  # either it was there, or we waited for the lock and made it
+        return last.packed if gzipped else last.plain
 
-
-class _Format:
-    """The last rendering in one format."""
-
-    __slots__ = ("at_s", "lock", "openmetrics", "packed", "plain")
-
-    def __init__(self, openmetrics: bool) -> None:
-        self.openmetrics = openmetrics
-        self.lock = threading.Lock()
-        self.plain: bytes | None = None
-        self.packed: bytes | None = None
-        self.at_s = 0.0
+    def _render(self, openmetrics: bool) -> _Rendered:
+        start = self._monotonic()
+        plain = self._metrics.render(openmetrics)
+        packed = gzip.compress(plain, compresslevel=5, mtime=0)
+        self._metrics.set("raincheck_exposition_duration_seconds", self._monotonic() - start)
+        return _Rendered(plain, packed, start)

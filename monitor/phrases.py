@@ -1,0 +1,117 @@
+"""Numbers in plain words: what has changed, since when, and how rarely chance alone gets that far. Pages and messages share them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from monitor.verdict import Subject
+
+MINUTE_MS, HOUR_MS, DAY_MS, YEAR_MS = 60_000, 3_600_000, 86_400_000, 31_557_600_000
+
+# what the last words of a statistic say about the thing before them: (what stands in front of it, its verb)
+ASPECTS: Final[dict[str, tuple[str, str]]] = {
+    "location": ("", "is"),
+    "scale": ("the spread of ", "is"),
+    "skew": ("the skew of ", "is"),
+    "tails": ("the weight in the tails of ", "is"),
+    "shape": ("the shape of ", "is"),
+    "missing": ("missing values in ", "are"),
+    "not finite": ("infinite or undefined values in ", "are"),
+    "invalid": ("unreadable values in ", "are"),
+    "out of range": ("values beyond the known range of ", "are"),
+    "unseen": ("values never seen before in ", "are"),
+    "categories": ("the mix of ", "is"),
+    "all together": ("everything a little, led by ", "is"),
+}
+PLACES: Final = {"images": "in pictures of", "embeddings": "of the vector", "predictions": "of", "labels": "against the labels of"}
+SIZES: Final = {"sd": "{:.1f} sd", "points": "{:.1f} percentage points", "ratio": "a factor of {:.2f}", "psi": "{:.2f} PSI"}
+
+
+def pieces(subject: Subject) -> tuple[str, str, str]:
+    """A sentence about a subject, split around its name so that a page can set the name apart.
+
+    >>> pieces(Subject("frame", "images", "noise location", "up", 2.34, "sd", 0.7, 0))
+    ('noise in pictures of ', 'frame', ' is up by 2.3 sd')
+    >>> pieces(Subject("weather", "inputs", "categories", "changed", 0.31, "psi", 0.2, 0))
+    ('the mix of ', 'weather', ' has changed by 0.31 PSI')
+    """
+    aspect = next((a for a in ASPECTS if subject.statistic == a or subject.statistic.endswith(f" {a}")), None)
+    thing = subject.statistic.removesuffix(aspect or "").strip().replace("_", " ")
+    front, verb = ASPECTS[aspect] if aspect is not None else ("", "is")
+    if thing:
+        front += f"{thing} {PLACES.get(subject.group, 'of')} "
+    size = SIZES.get(subject.unit, "{:.2f} " + subject.unit).format(abs(subject.size))
+    by = f" by {size}" if math.isfinite(subject.size) and subject.size else ""
+    if subject.direction == "changed":
+        return front, subject.name, f" {'have' if verb == 'are' else 'has'} changed{by}"
+    return front, subject.name, f" {verb} {subject.direction}{by}"
+
+
+def phrase(subject: Subject) -> str:
+    """The same sentence in one piece.
+
+    >>> phrase(Subject("speed", "inputs", "missing", "up", 4.2, "points", 1.0, 0))
+    'missing values in `speed` are up by 4.2 percentage points'
+    """
+    before, name, after = pieces(subject)
+    return f"{before}`{name}`{after}"
+
+
+def span(duration_ms: float) -> str:
+    """A duration in one unit, as people say it.
+
+    >>> span(300_000), span(90 * 60_000), span(14 * 86_400_000), span(3.2 * 31_557_600_000), span(9e15)
+    ('5 min', '90 min', '14 days', '3.2 years', 'over 1000 years')
+    """
+    if duration_ms >= 1000 * YEAR_MS:
+        return "over 1000 years"
+    for unit_ms, one, many, enough in ((YEAR_MS, "year", "years", 2), (DAY_MS, "day", "days", 2), (HOUR_MS, "h", "h", 2)):
+        amount = duration_ms / unit_ms
+        if amount >= enough:
+            text = f"{amount:.1f}".removesuffix(".0") if amount < 10 else f"{amount:.0f}"
+            return f"{text} {one if text == '1' else many}"
+    if duration_ms >= MINUTE_MS:
+        return f"{duration_ms / MINUTE_MS:.0f} min"
+    return f"{max(0.0, duration_ms) / 1000:.0f} s"
+
+
+def odds(evidence: float, window_ms: int) -> str:
+    """How rarely evidence gets this high when nothing has changed: at most once in 10^evidence windows.
+
+    >>> odds(4.414, 300_000)
+    'once in 90 days'
+    """
+    return f"once in {span(10.0 ** min(evidence, 300.0) * window_ms)}"
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone a plan names; UTC where it says "auto" or something this machine does not know."""
+    try:
+        return UTC if name in ("UTC", "auto") else ZoneInfo(name)
+    except (OSError, ValueError):
+        return UTC
+
+
+def moment(time_ms: int, zone: tzinfo = UTC) -> str:
+    """A point in time with its date and zone.
+
+    >>> moment(0)
+    'Thu 1 Jan 1970, 00:00 UTC'
+    """
+    at = datetime.fromtimestamp(time_ms / 1000, zone)
+    return f"{at:%a} {at.day} {at:%b %Y, %H:%M %Z}"
+
+
+def hour(time_ms: int, now_ms: int, zone: tzinfo = UTC) -> str:
+    """A point in time as briefly as `now_ms` allows: the hour today, the weekday this week, else the date.
+
+    >>> hour(0, 60_000), hour(0, 3 * 86_400_000), hour(0, 30 * 86_400_000)
+    ('00:00', 'Thu 00:00', '1 Jan 00:00')
+    """
+    at, now = datetime.fromtimestamp(time_ms / 1000, zone), datetime.fromtimestamp(now_ms / 1000, zone)
+    days = abs((now.date() - at.date()).days)
+    day = "" if days == 0 else f"{at:%a} " if days < 7 else f"{at.day} {at:%b} " if days < 300 else f"{at.day} {at:%b %Y} "
+    return f"{day}{at:%H:%M}"
