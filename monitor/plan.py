@@ -193,6 +193,7 @@ class KafkaSecurity:
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     username: str | None = None
+    password: str | None = None  # "${NAME}", never the password itself: monitor.secrets.reveal reads it
     password_file: str | None = None
     ca_file: str | None = None
     cert_file: str | None = None
@@ -213,6 +214,7 @@ class Http:
     bind: str = "127.0.0.1"
     port: int = 9740
     external_url: str | None = None
+    token: str | None = None  # "${NAME}", never the token itself: monitor.secrets.reveal reads it
     token_file: str | None = None
     web_config: str | None = None
     readiness: Literal["local", "full"] = "full"

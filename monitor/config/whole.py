@@ -1,0 +1,65 @@
+"""What must fit together across sections: owners that exist, streams whose records have a model, detectors that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from monitor.config.reading import ABSENT, At, alternatives
+from monitor.plan import Model, Stream
+
+
+def names(tree: Any, section: str) -> list[str]:
+    """The names a section defines, whether or not what stands under them could be read: one mistake must not cause another."""
+    found = tree.get(section) if isinstance(tree, Mapping) else None
+    return [name for name in found if isinstance(name, str)] if isinstance(found, Mapping) else []
+
+
+def check_owners(models: Mapping[str, Model], tree: Any, at: At) -> None:
+    defined = names(tree, "owners")
+    for model in models.values():
+        if model.owner not in defined:
+            right = alternatives(defined, model.owner) if defined else f"owners: {{{model.owner}: {{}}}}"
+            (at / "models" / model.name / "owner").mistake(model.owner, "is not defined under owners", right)
+
+
+def settle_streams(streams: Mapping[str, Stream], tree: Any, at: At) -> dict[str, Stream]:
+    """Streams with a model each: named by the record, fixed by the stream, or the only one there is."""
+    defined = names(tree, "models")
+    settled = {}
+    for name, stream in streams.items():
+        here = at / "streams" / name
+        if stream.model is not None and stream.model not in defined:
+            (here / "model").mistake(stream.model, "is not defined under models", alternatives(defined, stream.model) if defined else "")
+        elif stream.model is None and stream.fields.model is None and len(defined) > 1:
+            here.mistake(
+                ABSENT, f"does not say to which of the {len(defined)} models a record belongs", "fields: {model: path}, or model: name"
+            )
+        alone = defined[0] if len(defined) == 1 and stream.model is None and stream.fields.model is None else stream.model
+        settled[name] = replace(stream, model=alone)
+    return settled
+
+
+def check_columns(models: Mapping[str, Model], at: At) -> None:
+    """Pictures and vectors expand into several columns: none may fall on another's name."""
+    for model in models.values():
+        here = at / "models" / model.name / "schema"
+        if not model.columns and not here.has_mistakes():
+            here.mistake(ABSENT, "watches nothing", "features, or a prediction")
+        seen: set[str] = set()
+        for column in model.columns:
+            if column.name in seen:
+                (here / "features").mistake(column.name, "names two columns", "another name for one of the features")
+            seen.add(column.name)
+
+
+def check_plan(values: dict[str, Any], tree: Any, at: At) -> bool:
+    """Every mistake across sections; `values` are the sections that could be read, and are settled in place."""
+    models: Mapping[str, Model] = values.get("models", {})
+    check_owners(models, tree, at)
+    check_columns(models, at)
+    if "models" in values and not names(tree, "models"):
+        (at / "models").mistake(ABSENT, "names no model", "at least one")
+    values["streams"] = settle_streams(values.get("streams", {}), tree, at)
+    return True
