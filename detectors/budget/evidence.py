@@ -1,0 +1,62 @@
+"""Bets and Shiryaev-Roberts sums: how strongly closed windows speak against "nothing changed".
+
+An e-value is non-negative with mean at most 1 while nothing has changed. R <- (R + elapsed) e then grows no faster than time, so does
+any fixed weighted mean M of such sums, and E[pages up to T] <= T / A for the rule "page when M >= A, then start again", whatever
+the dependence between streams. (Shin, Ramdas, Rinaldo, E-detectors, 2022; the clock that lets cadences share a budget is ours.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+LAMBDAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+RATIOS = np.array([1.5, 2.0, 4.0, 16.0, 64.0])
+HORIZONS = np.array([1, 4, 16, 64, 256])
+LARGEST = 1e200
+
+
+def _leak() -> Floats:
+    """Each lambda hands a little to the next lower one: the filter swallows a step, and the sums follow its fading trace."""
+    out = np.eye(len(LAMBDAS))
+    for i, part in enumerate((0.0, 0.01, 0.05, 0.15, 0.30)):
+        out[i, i] -= part
+        out[i, max(i - 1, 0)] += part
+    return out
+
+
+LEAK = _leak()
+
+
+def gaussian(z: Floats, dead: Floats, cost: Floats) -> Floats:
+    """ln e = +-lambda z - lambda dead - cost, shape (..., streams, 2, lambdas): first a rise, then a fall.
+
+    `dead` (streams,) is the shift too small to be told from the reference's own error; `cost` (streams, lambdas) is
+    lambda^2 v / 2 with v the variance of z over the horizon at which that lambda works.
+    """
+    bet = LAMBDAS * np.stack([z, -z], axis=-1)[..., None]
+    return bet - (LAMBDAS * dead[:, None] + cost)[:, None, :]
+
+
+def poisson(hits: Floats, n: Floats, rate: Floats, bunching: Floats) -> Floats:
+    """ln e of rare events, shape (streams, 2, ratios): (c ln r - n q (r - 1)) / D for a rise; nothing is bet on a fall.
+
+    Valid for every rate up to q (`rate`). `bunching` D > 1 tempers the bet where events come in bunches.
+    """
+    rise = (hits[..., None] * np.log(RATIOS) - (n * rate)[..., None] * (RATIOS - 1)) / bunching[:, None]
+    return np.stack([rise, np.full_like(rise, -np.inf)], axis=-2)
+
+
+def advance(sums: Floats, log_e: Floats, elapsed: Floats, leaks: Flags) -> Floats:
+    """R <- (leak(R) + elapsed) e, capped. `sums`, `log_e` (streams, 2, bets); `elapsed` (streams,) windows since each one's last update."""
+    moved = np.where(leaks[:, None, None], sums @ LEAK, sums)
+    return np.minimum((moved + elapsed[:, None, None]) * np.exp(np.minimum(log_e, 460.0)), LARGEST)
+
+
+def bet_weights(weights: Floats, signed: Flags) -> Floats:
+    """Weights of all sums, shape (streams, 2, bets): both directions share a signed stream, one-sided streams bet on a rise only."""
+    sides = np.where(signed[:, None], 0.5, np.array([1.0, 0.0]))
+    return np.repeat((weights[:, None] * sides)[:, :, None] / len(LAMBDAS), len(LAMBDAS), axis=2)

@@ -1,0 +1,45 @@
+"""Closed windows of the past, as counts: what calibration learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Counts per column and window, oldest first.
+
+    `start_ms`, shape (T,), are window starts, strictly increasing, gaps allowed; `counts[column]`, shape (T, cells), holds the
+    column's cells in the fixed order of `detectors.streams.cells`. A row of zeros says that nothing was seen: quiet hours, empty windows.
+
+    >>> History(np.array([0, 300_000]), 300_000, {"x": np.ones((2, 7), np.int64)}).days
+    0.00694...
+    """
+
+    start_ms: NDArray[np.int64]
+    window_ms: int
+    counts: Mapping[str, NDArray[np.int64]]
+
+    def __post_init__(self) -> None:
+        starts = self.start_ms
+        if self.window_ms <= 0:
+            raise ValueError(f"history: window_ms must be positive, got {self.window_ms}")
+        if starts.ndim != 1 or (len(starts) and bool((np.diff(starts) < self.window_ms).any())):
+            raise ValueError("history: start_ms must be one row of increasing window starts that do not overlap")
+        for name, table in self.counts.items():
+            if table.ndim != 2 or len(table) != len(starts):
+                raise ValueError(f"history: counts of {name!r} must have shape ({len(starts)}, cells), got {table.shape}")
+
+    @property
+    def span_ms(self) -> int:
+        """Event time from the first window's start to the last one's end, in milliseconds."""
+        return int(self.start_ms[-1] - self.start_ms[0]) + self.window_ms if len(self.start_ms) else 0
+
+    @property
+    def days(self) -> float:
+        """The same in days."""
+        return self.span_ms / 86_400_000

@@ -1,0 +1,64 @@
+"""Everything that moves while a model is watched, as plain arrays; small, versioned, named by the calibration it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.budget.packing import pack, unpack
+from detectors.streams.blocks import Pending
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+VERSION = 1
+RING = 12  # windows over which recovery is judged
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Per stream (S,), or per bet (S, 2, bets).
+
+    `sums` R; `trail` max(0, trail + ln e), whose last zero dates the onset; `first_ms` the start of the first block since;
+    `moved`, `weighed` effect times events and events since; `base` the filter's level before that block.
+    `level`, `spread` of the filter; `last_ms` end of the stream's last block; `end_ms` end of the last window.
+    `held` streams have their level frozen; `ring_moved`, `ring_weighed` (RING, S) their last windows; `side` +1, -1 or 0 what led.
+    """
+
+    name: str
+    pending: Pending
+    sums: Floats
+    trail: Floats
+    first_ms: Ints
+    moved: Floats
+    weighed: Floats
+    base: Floats
+    level: Floats
+    spread: Floats
+    last_ms: Ints
+    end_ms: int
+    held: NDArray[np.bool_]
+    side: NDArray[np.int8]
+    ring_moved: Floats
+    ring_weighed: Floats
+
+    def pack(self) -> bytes:
+        """Versioned bytes without pickle."""
+        arrays: dict[str, NDArray[Any]] = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "pending", "end_ms")
+        }
+        arrays |= {"pending.counts": self.pending.counts, "pending.first_ms": self.pending.first_ms}
+        return pack({"kind": "state", "version": VERSION, "name": self.name, "end_ms": self.end_ms}, arrays)
+
+    @staticmethod
+    def unpack(data: bytes, name: str) -> State:
+        """Raises ValueError when the bytes are damaged or belong to another calibration than `name`: old state is refused, not misread."""
+        head, a = unpack(data)
+        if (head.get("kind"), head.get("version")) != ("state", VERSION):
+            raise ValueError(f"evidence: expected state of version {VERSION}, got {head.get('kind')} {head.get('version')}")
+        if head["name"] != name:
+            raise ValueError(f"evidence: state belongs to calibration {head['name']}, not to {name}")
+        pending = Pending(a.pop("pending.counts"), a.pop("pending.first_ms"))
+        return State(name=name, pending=pending, end_ms=int(head["end_ms"]), **a)

@@ -1,0 +1,55 @@
+"""Blocks of windows: slower cadences, and the patience that thin windows need.
+
+A block of cadence c is c windows long and aligned to the epoch. It closes with its last window, once it holds enough events; one
+that is too thin is carried on, for an hour of event time at most. Windows without events start no block, so quiet hours and gaps cost nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.streams.cells import Layout
+
+ENOUGH = 20  # events below which a score is too lumpy for a normal law
+PATIENCE_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Open blocks: cells so far (cadences, width), and each column's first window start (cadences, columns), -1 where none is open."""
+
+    counts: NDArray[np.int64]
+    first_ms: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What one window closed: `mask` and `first_ms` (cadences, columns), `counts` (cadences, width) where the mask holds."""
+
+    mask: NDArray[np.bool_]
+    first_ms: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+def nothing(layout: Layout, cadences: tuple[int, ...]) -> Pending:
+    """No block open."""
+    return Pending(np.zeros((len(cadences), layout.width), np.int64), np.full((len(cadences), len(layout.columns)), -1, np.int64))
+
+
+def add(
+    layout: Layout, cadences: tuple[int, ...], pending: Pending, start_ms: int, window_ms: int, flat: NDArray[np.int64]
+) -> tuple[Pending, Closed]:
+    """Put one window's cells, shape (width,), into the open blocks; close those that are due and full enough."""
+    counts = pending.counts + flat
+    events = layout.totals(counts)
+    first = np.where((pending.first_ms < 0) & (events > 0), start_ms, pending.first_ms)
+    end = start_ms + window_ms
+    length = np.array(cadences, np.int64)[:, None] * window_ms
+    due = (end // length > first // length) & ((events >= ENOUGH) | (end - first >= PATIENCE_MS))
+    mask = due & (first >= 0)
+    widths = np.diff(layout.bounds)
+    gone = np.repeat(mask, widths, axis=1)
+    return Pending(np.where(gone, 0, counts), np.where(mask, -1, first)), Closed(mask, first, counts)
