@@ -12,8 +12,9 @@ from monitor.demo.street import CANVAS, LAMP_COLOURS, MARGIN, SIDE, Layer, Stree
 from monitor.demo.weather import Weather, light
 
 QUALITY = 90
-LOW_QUALITY = 8  # what the new firmware encodes with
+LOW_QUALITY = 10  # what the new firmware encodes with
 _CARS = ((0.72, 0.14, 0.12), (0.15, 0.25, 0.55), (0.85, 0.85, 0.86), (0.12, 0.12, 0.13), (0.55, 0.57, 0.60))
+_SLANT = 0.18  # of falling rain, columns per row
 _CLOUD_SPEED = 37.0  # canvas pixels an hour
 _LIT = np.array(LAMP_COLOURS, dtype=np.float32)
 
@@ -33,7 +34,7 @@ class Camera:
     def expose(self, rng: np.random.Generator, hour: float, weather: Weather, lit: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """The sensor's picture, RGB of shape (SIDE, SIDE, 3)."""
         street, sun = self.street, light(hour % 24.0, weather.cloud)
-        dx, dy = np.clip(np.rint(rng.normal(0, 0.7, 2)), -MARGIN + 1, MARGIN - 1).astype(int) + MARGIN
+        dx, dy = np.clip(np.rint(rng.normal(0, 1.1, 2)), -MARGIN + 1, MARGIN - 1).astype(int) + MARGIN
         seen = np.s_[dy : dy + SIDE, dx : dx + SIDE]
         scene = street.paint[seen] * np.array(sun.ambient, np.float32)
         glow = street.glow[seen]
@@ -43,18 +44,19 @@ class Camera:
         scene += glow * sun.night
         lamp = street.lamps[lit][seen]
         scene *= 1 - lamp
-        scene += lamp * (_LIT[lit] * (0.80 + 0.15 * sun.night)) + street.halos[lit][seen] * (0.10 + 0.30 * sun.night)
+        scene += lamp * _LIT[lit] * (0.60 + 0.2 * sun.night) + street.halos[lit][seen] * (0.06 + 0.26 * sun.night)
         if weather.rain:
             scene = self._wet(rng, scene, weather.rain, seen, sun.night)
         scene *= weather.gain * (1 + 0.015 * rng.normal()) * 236.0
-        scene += rng.standard_normal(scene.shape, dtype=np.float32) * (2.2 + 2.6 * sun.night)
+        scene += rng.standard_normal(scene.shape, dtype=np.float32) * (2.4 + 2.8 * sun.night)
         return np.clip(scene, 0, 255).astype(np.uint8)
 
     def _sky(self, blue: tuple[float, float, float], night: float, cloud: float, hour: float, seen: tuple[slice, slice]) -> Layer:
         """Sky between the houses: blue below drifting clouds, brighter towards the horizon."""
         rows, columns = seen
         start = int(hour * _CLOUD_SPEED) % (3 * CANVAS)
-        cover = self.street.clouds[rows, start + columns.start : start + columns.stop, None] * min(1.25 * cloud, 1.0)
+        drifting = self.street.clouds[rows, start + columns.start : start + columns.stop, None]
+        cover = np.minimum(drifting * (1.25 * cloud) + max(cloud - 0.6, 0.0) * 1.8, 1.0)
         clear = np.array(blue, np.float32)
         white = np.float32(0.10 + 0.80 * (1 - night) * (1 - 0.25 * cloud))
         grey = np.array([white, white, white * 1.02], np.float32)
@@ -67,11 +69,12 @@ class Camera:
         mirror = scene[::-1] * self.street.wet[seen]
         scene = scene + 0.16 * rain * mirror
         scene = scene + rain * 0.07 * (1 - 0.7 * night)
-        scene = scene + min(0.85 * rain, 1.0) * (_blur(scene) - scene)
+        scene = _blur(scene)
+        scene += min(0.6 * rain, 1.0) * (_blur(scene) - scene)
         for _ in range(2):
             streaks = self.rain[int(rng.integers(len(self.rain)))]
             shifted = np.roll(streaks, (int(rng.integers(SIDE)), int(rng.integers(SIDE))), axis=(0, 1))
-            scene = scene + shifted * (rain * (0.34 - 0.20 * night))
+            scene = scene + shifted * (rain * (0.42 - 0.24 * night))
         return np.asarray(scene, dtype=np.float32)
 
 
@@ -112,16 +115,17 @@ def _blur(scene: Layer) -> Layer:
 
 
 def _streaks(rng: np.random.Generator) -> Layer:
-    """Drops falling during one exposure: short slanted lines, faint and strong, of shape (SIDE, SIDE, 1)."""
-    out = np.zeros((SIDE, SIDE, 1), np.float32)
-    slant = 0.18
-    for _ in range(70):
-        x, y, length = rng.uniform(0, SIDE), rng.uniform(0, SIDE), rng.uniform(7, 18)
+    """Drops falling during one exposure: slanted lines with soft ends, faint and strong, of shape (SIDE, SIDE, 1)."""
+    out = np.zeros((SIDE, SIDE), np.float32)
+    for _ in range(90):
+        x, y, length, strength = rng.uniform(0, SIDE), rng.uniform(0, SIDE), rng.uniform(8, 20), rng.uniform(0.25, 1.0)
         along = np.arange(0, length, 0.5)
-        rows = (y + along).astype(int) % SIDE
-        columns = (x + slant * along).astype(int) % SIDE
-        out[rows, columns, 0] = np.maximum(out[rows, columns, 0], rng.uniform(0.3, 1.0))
-    return out
+        rows, place = (y + along).astype(int) % SIDE, x + _SLANT * along
+        left = np.floor(place).astype(int)
+        shine = strength * np.sin(np.pi * along / length)
+        for columns, part in ((left, 1 - (place - left)), (left + 1, place - left)):
+            np.maximum.at(out, (rows, columns % SIDE), shine * part)
+    return out[:, :, None]
 
 
 assert math.gcd(SIDE, 16) == 16  # whole chroma blocks, as camera makers choose their sizes

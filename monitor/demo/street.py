@@ -20,8 +20,8 @@ SIDE = 96  # pixels of a picture
 MARGIN = 4  # how far the camera may sway, in pixels
 CANVAS = SIDE + 2 * MARGIN
 HORIZON = 62.0
-LAMPS: tuple[Point, ...] = ((70.0, 25.5), (70.0, 30.5), (70.0, 35.5))  # red, amber, green
-LAMP_RADIUS = 1.9
+LAMPS: tuple[Point, ...] = ((70.0, 27.0), (70.0, 30.4), (70.0, 33.8))  # red, amber, green
+LAMP_RADIUS = 1.4
 LAMP_COLOURS: tuple[Colour, ...] = ((1.0, 0.16, 0.12), (1.0, 0.66, 0.10), (0.12, 0.95, 0.55))
 _FINE = 5
 
@@ -86,7 +86,7 @@ def paint_street(rng: np.random.Generator) -> Street:
         glow=_down(easel.glow) + _halo(easel, 14.0, 33.0, 9.0, (0.42, 0.30, 0.14)) + _halo(easel, 16.0, 84.0, 17.0, (0.30, 0.22, 0.11)),
         wet=_down(road.astype(np.float32)[:, :, None]),
         lamps=tuple(_down(easel.disc(*at, LAMP_RADIUS).astype(np.float32)[:, :, None]) for at in LAMPS),
-        halos=tuple(_halo(easel, *at, 3.2, colour) for at, colour in zip(LAMPS, LAMP_COLOURS, strict=True)),
+        halos=tuple(_halo(easel, *at, 1.5, colour) for at, colour in zip(LAMPS, LAMP_COLOURS, strict=True)),
         clouds=_clouds(rng),
     )
 
@@ -148,8 +148,8 @@ def _traffic_light(easel: _Easel) -> None:
     x, top = LAMPS[0]
     bottom = LAMPS[-1][1]
     easel.fill(easel.box(x - 0.8, bottom, x + 0.8, 88), (0.40, 0.41, 0.42))
-    easel.fill(easel.box(x - 4.6, top - 4.2, x + 4.6, bottom + 4.2), (0.80, 0.80, 0.78))  # backing board
-    easel.fill(easel.box(x - 3.7, top - 3.3, x + 3.7, bottom + 3.3), (0.10, 0.10, 0.11))
+    easel.fill(easel.box(x - 3.4, top - 3.1, x + 3.4, bottom + 3.1), (0.80, 0.80, 0.78))  # backing board
+    easel.fill(easel.box(x - 2.7, top - 2.4, x + 2.7, bottom + 2.4), (0.10, 0.10, 0.11))
     for at, colour in zip(LAMPS, LAMP_COLOURS, strict=True):
         r, g, b = (0.10 + 0.18 * c for c in colour)
         easel.fill(easel.disc(*at, LAMP_RADIUS), (r, g, b))

@@ -115,7 +115,7 @@ class World:
 
 def _during(name: str | None, clean: Weather, rng: np.random.Generator) -> Weather:
     if name == "rain":
-        return replace(clean, cloud=max(clean.cloud, 0.85), rain=float(rng.uniform(0.9, 1.1)))
+        return replace(clean, cloud=max(clean.cloud, 0.9), rain=float(rng.uniform(0.9, 1.1)))
     if name == "exposure":
         return replace(clean, gain=CONTROL_EXPOSURE)
     return clean
