@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detectors.budget.chain import Lead, Reading
-
 from monitor.alert import Alert, AlertEvent
 from monitor.incident import Incident, Severity, incident_id
 from monitor.plan import DAY_MS, Model

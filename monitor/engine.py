@@ -1,0 +1,335 @@
+"""The engine: slices in, changes out. Left of the bar it folds and adds up; right of it one judge per model walks closed windows.
+
+Everything that can change a verdict is an input: `absorb` (slices), `tick` (releases), `assign`, `learned`, `answer`,
+`deployed`. Nothing here reads a clock, a file or the network. `drain` returns what changed since it was last called, to
+be saved in one transaction; `due` what learning waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from detectors.budget.chain import Chain
+from detectors.budget.state import State
+from monitor.batch import Slice
+from monitor.changes import Changes, InputRow, Mark, Outcome, Snapshot, WindowRow
+from monitor.fold import Fold
+from monitor.incident import Answer, Incident
+from monitor.judge import Judged, judge
+from monitor.learning import ENOUGH_FOR_CUTS, Due, Learned, gathering_ms, packed_summary
+from monitor.life import answered
+from monitor.open_windows import OpenWindows
+from monitor.pane import Folded
+from monitor.plan import Model, Plan
+from monitor.reference import Reference, pack_cells
+from monitor.rules import breaches, with_values
+from monitor.standing import Standing
+from monitor.verdict import Verdict
+from monitor.watermark import Position, Watermark
+
+# After this many empty windows in a row the calendar is jumped over: a stray early stamp must not cost a million verdicts.
+MOST_EMPTY = 10_000
+
+
+class Engine:
+    """One engine judges all models of a plan. Not thread-safe: its owner calls it from one thread."""
+
+    def __init__(self, plan: Plan, snapshot: Snapshot | None = None) -> None:
+        self.plan = plan
+        self.watermark = Watermark()
+        self.windows = OpenWindows()
+        self.standings: dict[str, Standing] = {}
+        self.references: dict[str, Reference] = {}
+        self.incidents: dict[str, Incident] = {}  # open ones
+        self._chains: dict[str, Chain] = {}
+        self._states: dict[str, State] = {}  # the chain's state per judged model
+        self._due: dict[str, Due] = {}
+        self._changes = Changes()
+        self._stale: set[str] = set()  # models whose standing has changed since the last drain
+        self.fold = Fold(plan)
+        self._next_input = 0
+        self._restore(snapshot or Snapshot())
+
+    # ---- inputs
+
+    def absorb(self, piece: Slice) -> None:
+        """Folds one slice and closes what it lets close."""
+        self.add(self.fold.fold(piece), arrival_ms=piece.arrival_ms, records=piece.records)
+        for reason, n in piece.counts.items():
+            self._changes.counts[piece.stream, reason] += n
+        for rejected in piece.rejected:
+            self._changes.counts[piece.stream, rejected.reason] += 1
+
+    def add(self, folded: Folded, *, arrival_ms: int, records: int) -> None:
+        """Takes panes that were folded here or by a worker, with the offset that they bring the partition to."""
+        self.windows.add(folded)
+        self._changes.counts.update(folded.counts)
+        for (model, _), n in folded.late.items():
+            self._changes.counts[model, "late"] += n
+        self._changes.outcomes += [Outcome(*outcome) for outcome in folded.outcomes]
+        self.watermark.advance(folded.partition, folded.next_offset, folded.mark_ms, arrival_ms, records)
+        self._mark(folded.partition)
+        self.close()
+
+    def assign(self, partitions: Iterable[str]) -> None:
+        """Partitions that are read from now on: windows wait for them."""
+        self.watermark.assign(partitions)
+
+    def tick(self, now_ms: int, reached: Mapping[str, tuple[int, int]]) -> None:
+        """Releases silent partitions (monitor.watermark); what that lets close is closed, and the release is recorded."""
+        released: dict[str, int] = {}
+        for model in sorted(self.plan.models):
+            released |= self.watermark.release(self._gates(model), now_ms, reached)
+        if not released:
+            return
+        for partition, mark_ms in released.items():
+            self.fold.release(partition, mark_ms)
+            self._mark(partition)
+        before = len(self._changes.windows)
+        self.close()
+        if len(self._changes.windows) > before:
+            self._input("tick", "", now_ms, {"released": released})
+
+    def learned(self, learned: Learned) -> None:
+        """A step of learning is done: the model's waiting windows go on under the new reference."""
+        due = self._due.pop(learned.due.model)
+        model, standing = self.plan.models[due.model], self.standings[due.model]
+        if learned.reference is None:
+            again = due.until_ms + max(model.window_ms, (due.until_ms - due.from_ms) // 4)
+            self.standings[model.name] = replace(standing, learn_until_ms=again, reason=learned.reason)
+        else:
+            self.install(learned.reference, learned.chain)
+        self._stale.add(model.name)
+        self._input("learned", model.name, due.until_ms, {
+            "step": due.step, "reference": learned.reference.name if learned.reference else "", "reason": learned.reason,
+        })  # fmt: skip
+        self.close()
+
+    def install(self, reference: Reference, chain: bytes = b"") -> None:
+        """Puts a reference in force: frozen cells, and once calibrated the chain of evidence."""
+        model, standing = self.plan.models[reference.model], self.standings[reference.model]
+        self.references[model.name] = reference
+        self._changes.references[model.name] = reference.pack()
+        self.fold.set_cuts(model.name, reference.cuts, reference.effective_ms)
+        self.windows.set_cuts(model.name, reference.cuts)
+        if reference.calibration is None:
+            standing = replace(standing, stage="learning", reason="")
+        else:
+            made = self._chains[model.name] = Chain(reference.calibration)
+            self._states[model.name] = State.unpack(chain, made.name) if chain else made.zero()
+            standing = replace(standing, stage="judging", reason="")
+        self.standings[model.name] = standing
+        self._stale.add(model.name)
+
+    def answer(self, incident: str, answer: Answer) -> Incident:
+        """An owner's answer; KeyError where no such incident is open."""
+        open_incident = self.incidents[incident]
+        model = open_incident.model
+        closed, alerts, self.standings[model] = answered(self.plan.models[model], self.standings[model], open_incident, answer)
+        self._settle((closed,))
+        self._changes.alerts += alerts
+        if closed.kind == "statistical" and model in self._chains:
+            chain = self._chains[model]
+            self._states[model] = chain.thaw(chain.reset(self._states[model]))
+        self._stale.add(model)
+        self._input("answer", model, answer.at_ms, {"incident": incident, "answer": answer.kind, "who": answer.who, "note": answer.note})
+        return closed
+
+    def deployed(self, model: str, version: str, who: str, note: str, at_ms: int) -> None:
+        """A deployment of a watched model, for the record and for the pages of incidents after it."""
+        if model not in self.plan.models:
+            raise KeyError(model)
+        self._input("deployment", model, at_ms, {"version": version, "who": who, "note": note})
+
+    # ---- outputs
+
+    def due(self) -> list[Due]:
+        """Steps of learning that models wait for, each until its `learned`."""
+        return list(self._due.values())
+
+    def drain(self) -> Changes:
+        """Everything that changed since the last drain; the engine keeps nothing of it."""
+        changes, self._changes = self._changes, Changes()
+        changes.panes = self.windows.drain()
+        for model in sorted(self._stale):
+            changes.evidence[model] = self._packed(model)
+        self._stale.clear()
+        return changes
+
+    def positions(self) -> dict[str, int]:
+        """Where each partition goes on."""
+        return {name: position.next_offset for name, position in self.watermark.positions.items()}
+
+    def low_ms(self, model: str) -> int | None:
+        """Event time that all of the model's partitions have passed."""
+        return self.watermark.low_ms(self._gates(model))
+
+    def ahead(self) -> set[str]:
+        """Partitions to be paused because others are far behind (four windows of event time, at least)."""
+        found: set[str] = set()
+        for name, model in self.plan.models.items():
+            found |= self.watermark.ahead(self._gates(name), 4 * model.window_ms + model.lateness_ms)
+        return found
+
+    # ---- windows
+
+    def close(self) -> None:
+        """Closes every window that all of its partitions have passed, model by model, in order of event time."""
+        for name in sorted(self.plan.models):
+            low = self.low_ms(name)
+            if low is not None:
+                self._close_until(self.plan.models[name], low - self.plan.models[name].lateness_ms)
+
+    def close_all(self) -> None:
+        """Closes every window that has begun, as if all partitions had ended: the end of a recording or of a backtest."""
+        for name in sorted(self.plan.models):
+            last = self.windows.last_start(name)
+            if last is not None:
+                self._close_until(self.plan.models[name], last + self.plan.models[name].window_ms)
+
+    def _close_until(self, model: Model, end_ms: int) -> None:
+        empty = 0
+        while model.name not in self._due:
+            standing = self.standings[model.name]
+            start = standing.next_ms
+            if start is None:
+                start = self.windows.first_start(model.name)
+                if start is None or start + model.window_ms > end_ms:
+                    return
+                standing = replace(standing, origin_ms=start)
+            if start + model.window_ms > end_ms:
+                return
+            empty = empty + 1 if not self.windows.has(model.name, start) else 0
+            if empty > MOST_EMPTY:
+                following = self.windows.first_start(model.name)
+                start = end_ms // model.window_ms * model.window_ms if following is None else min(following, end_ms)
+                empty = 0
+                self.standings[model.name] = replace(standing, next_ms=start)
+                self._changes.counts[model.name, "calendar_jump"] += 1
+                continue
+            self._close(model, replace(standing, next_ms=start + model.window_ms), start)
+
+    def _close(self, model: Model, standing: Standing, start_ms: int) -> None:
+        reference = self.references.get(model.name)
+        merged = self.windows.close(model, start_ms)
+        window = merged.window
+        judging = standing.stage == "judging" and reference is not None and reference.calibration is not None
+        reading = None
+        if judging:
+            self._states[model.name], reading = self._chains[model.name].step(self._states[model.name], start_ms, window.cells)
+        broken = breaches(model, window, standing.seen, standing.last_events_ms)
+        mine = [i for i in self.incidents.values() if i.model == model.name]
+        judged = judge(model, standing, window, reading, mine, broken, reference=reference.name if reference and judging else "")
+        self._apply(model.name, judged)
+        standing = replace(
+            judged.standing,
+            events=standing.events + window.events,
+            seen=standing.seen | with_values(model, window),
+            last_events_ms=window.end_ms if window.events else standing.last_events_ms,
+        )
+        self.standings[model.name] = standing
+        self._stale.add(model.name)
+        self._record(judged.verdict, merged.summaries, window.cells if reference else None)
+        self._learn(model, standing, window.end_ms)
+
+    def _learn(self, model: Model, standing: Standing, end_ms: int) -> None:
+        """Is a step of learning due at the end of this window?"""
+        if standing.stage == "judging" or standing.origin_ms is None:
+            return
+        shortest, longest = gathering_ms(model)
+        elapsed = end_ms - standing.origin_ms
+        if standing.stage == "gathering":
+            if elapsed >= longest or (elapsed >= shortest and standing.events >= ENOUGH_FOR_CUTS):
+                self._due[model.name] = Due("cuts", model.name, standing.origin_ms, end_ms)
+            return
+        learn_ms = model.reference.learn_ms
+        until = standing.learn_until_ms or (standing.origin_ms + learn_ms if learn_ms is not None else None)
+        if until is not None and end_ms >= until:
+            self._due[model.name] = Due("calibration", model.name, standing.origin_ms, end_ms)
+
+    def _apply(self, model: str, judged: Judged) -> None:
+        self._settle(judged.incidents)
+        self._changes.alerts += judged.alerts
+        chain = self._chains.get(model)
+        if chain is None:
+            return
+        if judged.reset:
+            self._states[model] = chain.reset(self._states[model])
+        if judged.freeze:
+            self._states[model] = chain.freeze(self._states[model], judged.freeze)
+        if judged.thaw:
+            self._states[model] = chain.thaw(self._states[model])
+
+    def _settle(self, incidents: Iterable[Incident]) -> None:
+        for incident in incidents:
+            self._changes.incidents[incident.id] = incident
+            if incident.resolved_ms is None:
+                self.incidents[incident.id] = incident
+            else:
+                self.incidents.pop(incident.id, None)
+
+    def _record(self, verdict: Verdict, summaries: Mapping[str, Any] | None, cells: Mapping[str, Any] | None) -> None:
+        if cells is not None:
+            row = WindowRow(verdict, "cells", {name: pack_cells(c) for name, c in cells.items()})
+        else:
+            row = WindowRow(verdict, "summaries", {name: packed_summary(s) for name, s in (summaries or {}).items()})
+        self._changes.windows.append(row)
+
+    # ---- bookkeeping
+
+    def _gates(self, model: str) -> list[str]:
+        streams = set(self.plan.gating_streams(model))
+        return [p for p in self.watermark.positions if p.rpartition("/")[0] in streams]
+
+    def _mark(self, partition: str) -> None:
+        position = self.watermark.positions[partition]
+        self._changes.marks[partition] = Mark(position.next_offset, position.mark_ms, position.records)
+
+    def _input(self, kind: str, model: str, at_ms: int, body: dict[str, Any]) -> None:
+        self._changes.inputs.append(InputRow(self._next_input, kind, model, at_ms, {**body, "offsets": self.positions()}))
+        self._next_input += 1
+
+    def _packed(self, model: str) -> bytes:
+        state = self._states.get(model)
+        return replace(self.standings[model], chain=state.pack() if state is not None else b"").pack()
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        self._next_input = snapshot.next_input
+        for partition, mark in snapshot.marks.items():
+            self.watermark.positions[partition] = Position(mark.next_offset, mark.mark_ms, mark.records)
+            if mark.mark_ms is not None:
+                self.fold.release(partition, mark.mark_ms)
+        kept: set[str] = set()
+        for name, model in self.plan.models.items():
+            self.standings[name] = Standing(digest=model.digest)
+            packed = snapshot.evidence.get(name)
+            if packed is None:
+                kept.add(name)  # nothing but perhaps open panes: its first windows
+                continue
+            standing = Standing.unpack(packed)
+            if standing.digest != model.digest:
+                self._forget(name, standing, model)
+                continue
+            kept.add(name)
+            self.standings[name] = replace(standing, chain=b"")
+            if name in snapshot.references:
+                self.install(Reference.unpack(snapshot.references[name]), standing.chain)
+                self.standings[name] = replace(standing, chain=b"")
+        for name in sorted((set(snapshot.evidence) | {key.model for _, key in snapshot.panes}) - set(self.plan.models)):
+            self._changes.forgotten.append(name)
+        self.windows.restore({key: pane for key, pane in snapshot.panes.items() if key[1].model in kept})
+        self.incidents = {i.id: i for i in snapshot.incidents.values() if i.model in kept}
+        self._stale.clear()
+        self._changes.references.clear()
+        for name in sorted(kept):
+            standing = self.standings[name]
+            if standing.next_ms is not None:
+                self._learn(self.plan.models[name], standing, standing.next_ms)
+
+    def _forget(self, name: str, standing: Standing, model: Model) -> None:
+        """The plan's numbers changed: what was learnt and counted under the old ones is void, and that is an input too."""
+        self._changes.forgotten.append(name)
+        self._stale.add(name)
+        self._input("plan_change", name, standing.next_ms or 0, {"before": standing.digest, "now": model.digest})

@@ -1,0 +1,122 @@
+"""Windows that are still open: panes per partition, added up as they come, merged in sorted order when a window closes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from detectors.cuts import Cuts
+from detectors.summaries import cells_of, merged, recut
+from detectors.summaries.sample import Sample
+from detectors.summary import Summary
+from monitor.pane import Folded, Pane, PaneKey
+from monitor.plan import Model
+from monitor.rules import Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A closed window: `summaries` only while the cells are not frozen (for the record), else `window.cells`."""
+
+    window: Closed
+    summaries: Mapping[str, Summary]
+
+
+class OpenWindows:
+    """All open panes of one engine, and which of them changed since the last drain."""
+
+    def __init__(self) -> None:
+        self._panes: dict[str, dict[int, dict[tuple[str, PaneKey], Pane]]] = defaultdict(dict)
+        self._cuts: dict[str, Mapping[str, Cuts]] = {}
+        self._late: dict[tuple[str, int], int] = defaultdict(int)
+        self._dirty: dict[tuple[str, PaneKey], Pane | None] = {}
+        self._saved: set[tuple[str, PaneKey]] = set()
+
+    def set_cuts(self, model: str, cuts: Mapping[str, Cuts]) -> None:
+        """From now on this model's windows close as counts in these cells, whatever their panes were folded into."""
+        self._cuts[model] = cuts
+
+    def add(self, folded: Folded) -> None:
+        """Merges what a slice added; panes are replaced, never changed in place."""
+        for key, pane in folded.panes.items():
+            panes = self._panes[key.model].setdefault(key.start_ms, {})
+            full = (folded.partition, key)
+            old = panes.get(full)
+            panes[full] = pane if old is None else self._plus(old, pane, key.model)
+            self._dirty[full] = panes[full]
+        for window, n in folded.late.items():
+            self._late[window] += n
+
+    def has(self, model: str, start_ms: int) -> bool:
+        return start_ms in self._panes[model]
+
+    def first_start(self, model: str) -> int | None:
+        return min(self._panes[model], default=None)
+
+    def last_start(self, model: str) -> int | None:
+        return max(self._panes[model], default=None)
+
+    def close(self, model: Model, start_ms: int) -> Merged:
+        """Takes the window's panes out and merges them in sorted key order, over partitions and versions.
+
+        With frozen cells everything is counted in them; before, summaries are reduced to what the record keeps.
+        """
+        cuts = self._cuts.get(model.name)
+        panes = self._panes[model.name].pop(start_ms, {})
+        by_column: dict[str, list[Summary]] = defaultdict(list)
+        events: dict[str, int] = defaultdict(int)
+        versions: set[str] = set()
+        for full in sorted(panes):
+            key, pane = full[1], panes[full]
+            self._dirty.pop(full, None)
+            if full in self._saved:
+                self._saved.discard(full)
+                self._dirty[full] = None
+            if key.segment:
+                continue
+            events[key.role] += pane.events
+            versions.add(key.version)
+            for name, summary in pane.columns.items():
+                by_column[name].append(summary if cuts is None else recut(summary, cuts[name]))
+        summaries = {column.name: merged(column.kind, by_column[column.name]) for column in model.columns if by_column[column.name]}
+        cells = {}
+        if cuts is not None:
+            cells = {name: cells_of(summary) for name, summary in summaries.items()}
+        leading = "inputs" if any(column.role == "inputs" for column in model.columns) else "predictions"
+        for late in [key for key in self._late if key[0] == model.name and key[1] < start_ms]:
+            del self._late[late]
+        window = Closed(
+            model.name, start_ms, start_ms + model.window_ms, events[leading], cells, late=self._late.pop((model.name, start_ms), 0),
+            versions=tuple(sorted(versions - {""})),
+        )  # fmt: skip
+        return Merged(window, {} if cuts is not None else {name: _reduced(s) for name, s in summaries.items()})
+
+    def drain(self) -> dict[tuple[str, PaneKey], Pane | None]:
+        """Panes that changed (None: closed) since the last drain."""
+        dirty, self._dirty = self._dirty, {}
+        self._saved |= {full for full, pane in dirty.items() if pane is not None}
+        return dirty
+
+    def restore(self, panes: Mapping[tuple[str, PaneKey], Pane]) -> None:
+        for (partition, key), pane in panes.items():
+            self._panes[key.model].setdefault(key.start_ms, {})[partition, key] = pane
+            self._saved.add((partition, key))
+
+    def _plus(self, one: Pane, other: Pane, model: str) -> Pane:
+        columns = dict(one.columns)
+        for name, summary in other.columns.items():
+            old = columns.get(name)
+            if old is None:
+                columns[name] = summary
+            elif old.kind == summary.kind:
+                columns[name] = old.merge(summary)
+            else:  # the cells were frozen while the window was open: what was folded before is cut like what came after
+                cuts = self._cuts[model][name]
+                columns[name] = recut(old, cuts).merge(recut(summary, cuts))  # type: ignore[arg-type] # same cells, same kind
+        return Pane(one.events + other.events, columns)
+
+
+def _reduced(summary: Summary) -> Summary:
+    """What the record keeps of a summary before cells are frozen: a smaller sample; tallies as they are."""
+    return summary.reduce() if isinstance(summary, Sample) else summary
