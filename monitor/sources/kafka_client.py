@@ -39,7 +39,7 @@ class ClientFailed(Exception):  # noqa: N818 - it is an outcome, not a mistake
 class KafkaClient:
     """A consumer without topics. `topics` is {stream: topic}, `arguments` what every client of this cluster is built with.
 
-    Building connects, and raises whatever kafka-python raises after at most ten seconds.
+    `assigned` names the partitions that are being read. Building connects, and raises whatever kafka-python raises after at most ten seconds.
     """
 
     def __init__(self, arguments: Mapping[str, Any], topics: Mapping[str, str], group: str | None, most: int = 2000) -> None:
@@ -64,7 +64,7 @@ class KafkaClient:
         if cluster is not None:
             cluster.config["allow_auto_create_topics"] = False
         self._cluster = cluster
-        self._assigned: set[str] = set()
+        self.assigned: set[str] = set()
 
     def _tp(self, partition: str) -> TopicPartition:
         stream, number = partition_number(partition)
@@ -76,20 +76,20 @@ class KafkaClient:
     def assign(self, positions: Mapping[str, int], paused: Collection[str] = ()) -> None:
         """Read exactly these partitions: those read already go on, the others begin at their position; all are sought before any poll."""
         self._consumer.assign([self._tp(partition) for partition in positions])
-        for partition in positions.keys() - self._assigned:
+        for partition in positions.keys() - self.assigned:
             self._consumer.seek(self._tp(partition), positions[partition])
-        self._assigned = set(positions)
+        self.assigned = set(positions)
         self.pause(paused)
 
     def seek(self, partition: str, position: int) -> None:
         self._consumer.seek(self._tp(partition), position)
 
     def pause(self, partitions: Collection[str]) -> None:
-        if held := [self._tp(partition) for partition in partitions if partition in self._assigned]:
+        if held := [self._tp(partition) for partition in partitions if partition in self.assigned]:
             self._consumer.pause(*held)
 
     def resume(self, partitions: Collection[str]) -> None:
-        if free := [self._tp(partition) for partition in partitions if partition in self._assigned]:
+        if free := [self._tp(partition) for partition in partitions if partition in self.assigned]:
             self._consumer.resume(*free)
 
     def poll(self, timeout_ms: int) -> list[Records]:
@@ -144,7 +144,7 @@ class KafkaClient:
     def positions(self) -> dict[str, int]:
         """Where the client stands, beyond markers and aborted records at a log's end; only true while it has never raised."""
         try:
-            found = {partition: self._consumer.position(self._tp(partition), timeout_ms=500) for partition in self._assigned}
+            found = {partition: self._consumer.position(self._tp(partition), timeout_ms=500) for partition in self.assigned}
         except Exception as error:
             raise self._failure(error) from error
         return {partition: int(offset) for partition, offset in found.items() if offset is not None}

@@ -131,8 +131,8 @@ class SourceStatus:
 class Source(Protocol):
     """Something that hands out records from positions that we own. All methods are called by one thread, but `status` by any.
 
-    `start` touches nothing outside; connecting, and connecting again, happens inside `poll`, which raises only for programming errors
-    and `monitor.errors`' Misconfigured: a broker that is away is a status, not an exception.
+    `start` returns at once; connecting, and connecting again, is `poll`'s business, which raises nothing that the world can cause: a
+    broker that is away is a status, not an exception.
     """
 
     def start(self, positions: Mapping[str, int], identities: Mapping[str, str]) -> None:

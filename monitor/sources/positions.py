@@ -1,0 +1,93 @@
+"""The table of positions that a source owns: where each partition begins, and what a log's limits do to it. No IO."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+from monitor.sources.source import Assigned, Gap, Note, Recreated, Rewound, partition_name, partition_number, topics_of
+
+
+class Positions:
+    """`next` is {partition: next offset} of every partition that was placed once; `identities` is {topic: topic id} as last seen.
+
+    `streams` is {stream: topic}; `begin` says where a partition without a saved position starts when its topic was never read before.
+    Partitions added to a topic that was read before start at the beginning, whatever `begin` says: their records are all new.
+    """
+
+    def __init__(self, streams: Mapping[str, str], begin: Literal["beginning", "end"]) -> None:
+        self.topics = topics_of(streams)
+        self.next: dict[str, int] = {}
+        self.identities: dict[str, str] = {}
+        self.skipped: dict[str, int] = {}
+        self._begin = begin
+        self._saved: dict[str, int] = {}
+        self._announced: set[str] = set()
+        self._read_before: set[str] = set()
+
+    def restore(self, saved: Mapping[str, int], identities: Mapping[str, str]) -> None:
+        self._saved = dict(saved)
+        self.identities = {topic: identity for topic, identity in identities.items() if topic in self.topics}
+        self._read_before = {self.topics[topic] for topic in self.identities} | {partition_number(name)[0] for name in saved}
+
+    def identify(self, topic: str, identity: str, partitions: int) -> list[Note]:
+        """Compare a topic's identity with the one we know; another one voids all positions of its stream."""
+        stream = self.topics[topic]
+        before = self.identities.get(topic)
+        self.identities[topic] = identity
+        if before in (None, identity):
+            return []
+        for table in (self.next, self._saved):
+            for name in [name for name in table if partition_number(name)[0] == stream]:
+                del table[name]
+        self.forget(stream)
+        self._read_before.add(stream)
+        names = tuple(partition_name(stream, number) for number in range(partitions))
+        return [Recreated(stream, topic, str(before), identity, names)]
+
+    def forget(self, stream: str) -> None:
+        """Have the stream's partitions announced again: its topic is gone for now, or another one."""
+        self._announced = {name for name in self._announced if partition_number(name)[0] != stream}
+
+    def place(
+        self, begins: Mapping[str, int], ends: Mapping[str, int], cut: Mapping[str, int | None], beyond: Collection[str]
+    ) -> list[Note]:
+        """Give each partition of `begins` a position within its log, and say what that cost.
+
+        `cut` names partitions whose log was cut behind us, with the end of the common past where it is known; `beyond` those whose
+        position the broker has refused. Without such a word of the broker's a position above the end stays: the end may be a late one.
+        """
+        starts: dict[str, dict[str, int]] = {}
+        out: list[Note] = []
+        for name in sorted(begins, key=partition_number):
+            stream, _ = partition_number(name)
+            if name not in self.next:
+                fresh = ends[name] if self._begin == "end" and stream not in self._read_before else begins[name]
+                self.next[name] = self._saved.pop(name, fresh)
+            position = self.next[name]
+            if name not in self._announced:
+                self._announced.add(name)
+                starts.setdefault(stream, {})[name] = position
+            if name in cut:
+                known = cut[name]
+                out += self._rewind(name, min(position, ends[name] if known is None else known))
+            elif name in beyond and position > ends[name]:
+                out += self._rewind(name, ends[name])
+            if self.next[name] < begins[name]:
+                out.append(self.lose(name, begins[name], "retention"))
+        self._read_before |= starts.keys()
+        return [*(Assigned(stream, places) for stream, places in starts.items()), *out]
+
+    def _rewind(self, name: str, start: int) -> list[Note]:
+        position = self.next[name]
+        if start >= position:
+            return []
+        self.next[name] = start
+        return [Rewound(partition_number(name)[0], name, position, start)]
+
+    def lose(self, name: str, stop: int, reason: Literal["retention", "poison"]) -> Gap:
+        """Move a position over what will never be read."""
+        start = self.next[name]
+        self.next[name] = stop
+        self.skipped[name] = self.skipped.get(name, 0) + stop - start
+        return Gap(partition_number(name)[0], name, start, stop, reason)
