@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from detectors.summary import Summary
-
 from monitor.batch import Role
 
 
@@ -37,14 +36,14 @@ class Pane:
 class Folded:
     """What folding one slice adds: panes to merge, the partition's new offset and newest event time, and what was left out.
 
-    `mark_ms` is the partition's newest event time so far (lateness is subtracted where it is judged); `late` counts events
-    per model and window start that came after their window had been left behind in this partition; `counts` everything
-    else that was not folded, by (model or "", reason).
+    `mark_ms` is the partition's newest event time so far, None before its first event (lateness is subtracted where it is
+    judged); `late` counts events per model and window start that came after their window had been left behind in this
+    partition; `counts` everything else worth telling, above all what was not folded, by (model or "", reason).
     """
 
     partition: str
     next_offset: int
-    mark_ms: int
+    mark_ms: int | None
     panes: Mapping[PaneKey, Pane]
     late: Mapping[tuple[str, int], int] = field(default_factory=dict)
     counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
