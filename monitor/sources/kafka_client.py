@@ -39,7 +39,8 @@ class ClientFailed(Exception):  # noqa: N818 - it is an outcome, not a mistake
 class KafkaClient:
     """A consumer without topics. `topics` is {stream: topic}, `arguments` what every client of this cluster is built with.
 
-    `assigned` names the partitions that are being read. Building connects, and raises whatever kafka-python raises after at most ten seconds.
+    `assigned` names the partitions that are being read. Building connects, and raises
+    whatever kafka-python raises after at most ten seconds.
     """
 
     def __init__(self, arguments: Mapping[str, Any], topics: Mapping[str, str], group: str | None, most: int = 2000) -> None:
