@@ -1,0 +1,118 @@
+"""The pages: what is watched, how strongly something speaks against "nothing changed", and what to answer. No script needed."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from monitor.desk import Desk, ModelView
+from monitor.incident import Incident
+from monitor.pages import views
+from monitor.pages.chart import Chart, chart
+from monitor.phrases import DAY_MS, HOUR_MS, hour, moment, odds, span, zone_of
+
+HERE: Final = Path(__file__).parent
+SPANS: Final = {"6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
+WIDE, NARROW = 1040.0, 400.0  # a chart is drawn twice, for desks and for telephones: shrunk letters cannot be read
+
+
+class Pages:
+    """Renders pages from a desk; holds templates and the style sheet, and nothing that changes."""
+
+    def __init__(self) -> None:
+        self._jinja = Environment(
+            loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        self.style = (HERE / "raincheck.css").read_text(encoding="utf-8")
+        self._jinja.globals["style"] = f"/raincheck.css?v={hashlib.sha256(self.style.encode()).hexdigest()[:10]}"
+
+    def fleet(self, desk: Desk, now_ms: int) -> str:
+        """Every model in one table, those who need somebody first."""
+        found = views.rows(desk, now_ms)
+        return self._render("fleet.html", rows=found, sentence=views.fleet_sentence(found), now=moment(now_ms), wide=views.SPARK_WIDTH)
+
+    def model(self, desk: Desk, view: ModelView, now_ms: int, asked: str) -> str:
+        """One model: its evidence over the asked span (one of SPANS, else a day), its subjects and its incidents."""
+        model = desk.plan.models.get(view.name)
+        window_ms = model.window_ms if model is not None else 300_000
+        zone = zone_of(model.timezone if model is not None else "UTC")
+        chosen = asked if asked in SPANS else "24h"
+        verdicts = desk.windows(view.name, SPANS[chosen] // window_ms)
+        incidents = desk.incidents(view.name)
+        end_ms = verdicts[-1].end_ms if verdicts else now_ms
+        start_ms = max(end_ms - SPANS[chosen], verdicts[0].start_ms) if verdicts else end_ms - SPANS[chosen]
+        lay_out = partial(
+            chart, verdicts, incidents, desk.series(view.name), window_ms, zone, min(start_ms, end_ms - 12 * window_ms), end_ms
+        )
+        last = view.last
+        return self._render(
+            "model.html",
+            view=view,
+            model=model,
+            state=views.state_of(view, model, now_ms),
+            behind=views.behind(view, now_ms),
+            budget=views.budget_text(model.budget) if model is not None else "",
+            window=span(window_ms),
+            zone=views.zone_name(model),
+            spans=[(name, name == chosen) for name in SPANS],
+            charts=[("wide", lay_out(WIDE)), ("narrow", lay_out(NARROW, tall=180.0))],
+            reached=odds(max(0.0, last.evidence), window_ms) if last is not None and last.status != "unknown" else "",
+            limit=odds(last.threshold, window_ms) if last is not None and last.status != "unknown" else "",
+            subjects=views.subject_rows(last.subjects) if last is not None else [],
+            incidents=[(i, views.headline(i)) for i in incidents[:50]],
+            at=lambda time_ms: hour(time_ms, now_ms, zone),
+        )
+
+    def incident(self, desk: Desk, incident: Incident, now_ms: int, needs_token: bool) -> str:
+        """One incident: what has changed, on how much evidence, what was answered, and the form to answer it."""
+        model = desk.plan.models.get(incident.model)
+        window_ms = model.window_ms if model is not None else 300_000
+        zone = zone_of(model.timezone if model is not None else "UTC")
+        runbook, is_link = views.runbook_of(desk.plan, incident)
+        return self._render(
+            "incident.html",
+            incident=incident,
+            headline=views.headline(incident),
+            headline_text=views.headline_text(incident),
+            subjects=views.subject_rows(incident.subjects),
+            charts=self._around(desk, incident, window_ms, now_ms),
+            reached=odds(incident.evidence, window_ms),
+            limit=odds(incident.threshold, window_ms),
+            answers=views.ANSWERS,
+            labels={kind: label for kind, label, _ in views.ANSWERS},
+            runbook=runbook,
+            runbook_is_link=is_link,
+            needs_token=needs_token,
+            zone=views.zone_name(model),
+            at=lambda time_ms: hour(time_ms, now_ms, zone),
+            full=lambda time_ms: moment(time_ms, zone),
+            lasted=span((incident.resolved_ms or now_ms) - incident.onset_ms),
+        )
+
+    def trouble(self, status: int, field: str, value: str, right: str) -> str:
+        """What was wrong with a request, for a browser."""
+        return self._render("trouble.html", status=status, field=field, value=value, right=right)
+
+    def incident_path(self, key: str) -> str:
+        return views.incident_path(key)
+
+    def _around(self, desk: Desk, incident: Incident, window_ms: int, now_ms: int) -> list[tuple[str, Chart]]:
+        """The evidence from some hours before the onset to some after the opening, as far as windows are kept."""
+        model = desk.plan.models.get(incident.model)
+        margin = max(6 * HOUR_MS, 36 * window_ms)
+        start_ms, end_ms = incident.onset_ms - margin, min(incident.opened_ms + margin, now_ms)
+        reach = max(1, (now_ms - start_ms) // window_ms + 2)
+        verdicts = desk.windows(incident.model, min(reach, 30 * DAY_MS // window_ms))
+        if not any(start_ms < v.end_ms <= end_ms for v in verdicts):
+            return []
+        zone = zone_of(model.timezone if model is not None else "UTC")
+        last_ms = min(end_ms, verdicts[-1].end_ms)
+        lay_out = partial(chart, verdicts, [incident], (), window_ms, zone, start_ms, last_ms)
+        return [("wide", lay_out(640.0, tall=150.0)), ("narrow", lay_out(NARROW, tall=140.0))]
+
+    def _render(self, template: str, **values: object) -> str:
+        return self._jinja.get_template(template).render(model_path=views.model_path, incident_path=views.incident_path, **values)

@@ -1,0 +1,94 @@
+"""The application: routes, one counter, one set of headers, and mistakes answered as they were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monitor.desk import Desk
+from monitor.http.api import Api, as_json
+from monitor.http.asks import BadRequest
+from monitor.http.guard import BodyLimit
+from monitor.http.site import Site
+from monitor.log import events
+
+log = events("http")
+HEADERS: Final = {
+    # nothing but our own style sheet and inline pictures; scripts nowhere, so that a hostile name stays text
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def create_app(desk: Desk, *, clock: Callable[[], int], count: Callable[[str, int], None] | None = None) -> Starlette:
+    """The web application over one desk.
+
+    `clock` gives UTC milliseconds, for ages on pages; `count(handler, status)` is told of every answer, where `handler`
+    is the route's pattern and never the path itself.
+    """
+    site = Site(desk, clock)
+
+    async def mistake(request: Request, error: Exception) -> Response:
+        assert isinstance(error, BadRequest)
+        if request.url.path.startswith("/api/") or error.status == 415:
+            headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+            response = as_json(error.as_json(), error.status)
+            response.headers.update(headers)
+            return response
+        return site.trouble(error.status, error)
+
+    async def missing(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return await mistake(request, BadRequest("path", request.url.path, "/ lists the models, /api/v1/models does so in JSON", 404))
+        response = as_json({"error": error.detail}, error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+    async def crash(request: Request, error: Exception) -> Response:
+        log.error("http_handler_failed", method=request.method, error=error)
+        return as_json({"error": "raincheck failed to answer; its log says why"}, 500)
+
+    return Starlette(
+        routes=[*Api(desk).routes(), *site.routes()],
+        middleware=[Middleware(Frame, count=count), Middleware(BodyLimit)],
+        exception_handlers={BadRequest: mistake, HTTPException: missing, Exception: crash},
+    )
+
+
+class Frame:
+    """Puts the security headers on every answer and tells the counter about it."""
+
+    def __init__(self, app: ASGIApp, count: Callable[[str, int], None] | None) -> None:
+        self._app, self._count = app, count
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if self._count is not None:
+                    self._count(pattern_of(scope), message["status"])
+            await send(message)
+
+        await self._app(scope, receive, framed if scope["type"] == "http" else send)
+
+
+def pattern_of(scope: Scope) -> str:
+    """The route's pattern rather than the path: a label must not carry what a stranger types."""
+    route = scope.get("route")
+    path = getattr(route, "path", None)
+    return path if isinstance(path, str) else "none"

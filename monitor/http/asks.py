@@ -1,0 +1,123 @@
+"""What a caller asked for, checked: every mistake names the field, the value and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast, get_args
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+
+from monitor.incident import AnswerKind
+
+LONGEST_WHO: Final = 200
+LONGEST_NOTE: Final = 4_000
+FORM: Final = "application/x-www-form-urlencoded"
+ANSWERS: Final[tuple[str, ...]] = get_args(AnswerKind)
+
+
+class BadRequest(Exception):  # noqa: N818 - named after the answer it becomes
+    """A mistake of the caller: becomes a JSON answer (or a page, for a form) with this status."""
+
+    def __init__(self, field: str, value: object, right: str, status: int = 400) -> None:
+        self.field, self.value, self.right, self.status = field, str(value)[:200], right, status
+        super().__init__(f"{field}: {self.value!r}; right would be: {right}")
+
+    def as_json(self) -> dict[str, str]:
+        return {"error": str(self), "field": self.field, "value": self.value, "right": self.right}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAsk:
+    kind: AnswerKind
+    who: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentAsk:
+    version: str
+    who: str
+    note: str
+
+
+def is_form(request: Request) -> bool:
+    """Whether a page's form sent this: a browser sends these two (and text/plain) across sites without asking first."""
+    return media_type(request) in (FORM, "multipart/form-data", "text/plain")
+
+
+def media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+async def fields_of(request: Request) -> Mapping[str, Any]:
+    """The body as named fields: a JSON object from programs, a form from pages."""
+    kind = media_type(request)
+    if kind == FORM:
+        try:
+            pairs = parse_qsl((await request.body()).decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
+        except ValueError as error:  # too many fields, or bytes that are not UTF-8
+            raise BadRequest("body", error, "at most 20 form fields in UTF-8") from None
+        return dict(pairs)
+    if kind != "application/json":
+        raise BadRequest("Content-Type", kind, f"application/json (or {FORM} from a page)", 415)
+    try:
+        body = msgspec.json.decode(await request.body())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest("body", str(error), "a JSON object") from None
+    if not isinstance(body, dict):
+        raise BadRequest("body", type(body).__name__, "a JSON object")
+    return body
+
+
+def answer_ask(body: Mapping[str, Any]) -> AnswerAsk:
+    """The four answers of an owner.
+
+    >>> answer_ask({"answer": "false", "who": "mira"})
+    AnswerAsk(kind='false', who='mira', note='')
+    """
+    _only(body, ("answer", "who", "note", "token"))
+    kind = body.get("answer")
+    if kind not in ANSWERS:
+        raise BadRequest("answer", kind, "one of " + ", ".join(ANSWERS))
+    return AnswerAsk(cast(AnswerKind, kind), _text(body, "who", LONGEST_WHO, required=True), _text(body, "note", LONGEST_NOTE))
+
+
+def deployment_ask(body: Mapping[str, Any]) -> DeploymentAsk:
+    """A new version has been deployed: levels on the prediction side may move.
+
+    >>> deployment_ask({"version": "7", "who": "ci"})
+    DeploymentAsk(version='7', who='ci', note='')
+    """
+    _only(body, ("version", "who", "note", "token"))
+    return DeploymentAsk(
+        _text(body, "version", LONGEST_WHO, required=True),
+        _text(body, "who", LONGEST_WHO, required=True),
+        _text(body, "note", LONGEST_NOTE),
+    )
+
+
+def number_ask(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """A whole number from the query string, within its bounds."""
+    text = query.get(name)
+    if text is None:
+        return default
+    # isdecimal: str.isdigit takes superscripts, which int() does not
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18 and low <= int(text) <= high):
+        raise BadRequest(name, text, f"a whole number from {low} to {high}")
+    return int(text)
+
+
+def _only(body: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in body:
+        if key not in known:
+            raise BadRequest(key, body[key], "one of the fields " + ", ".join(k for k in known if k != "token"))
+
+
+def _text(body: Mapping[str, Any], field: str, longest: int, required: bool = False) -> str:
+    value = body.get(field, "")
+    if not isinstance(value, str) or len(value) > longest or (required and not value.strip()):
+        raise BadRequest(field, value, f"text of {'1' if required else '0'} to {longest} characters")
+    return value.strip()

@@ -1,0 +1,150 @@
+"""Who may write: a token off loopback, no foreign page behind somebody's browser, no body that fills the memory.
+
+Reading is open to whoever reaches the port, as with any exporter. A write changes what pages and when, so:
+
+1. a browser must have been on this very site (`Sec-Fetch-Site`, `Origin`); programs send neither and are let through;
+2. a form without either header is refused: every browser that can post a form sends at least one;
+3. on loopback the `Host` must be a loopback name: a foreign page whose name was re-pointed to 127.0.0.1 is same-origin
+   with itself, and only its name gives it away;
+4. off loopback, or where `http.token_file` is set, the token must come along: `Authorization: Bearer ...` or the form's field.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monitor.plan import Http
+
+BODY_BYTES: Final = 64 * 1024
+BODY_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is turned away: HTTP status, the header or field at fault, its value, and what would be right."""
+
+    status: int
+    field: str
+    value: str
+    right: str
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address can only be reached from this machine.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, True, False)
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def needs_token(http: Http) -> bool:
+    """Whether writes have to show the token: off loopback always, on loopback where there is one."""
+    return not is_loopback(http.bind) or http.token_file is not None
+
+
+def refuse_write(http: Http, headers: Mapping[str, str], form: Mapping[str, str] | None, token: str | None) -> Refusal | None:
+    """None when a write may pass. `headers` with lower-case names; `form` only for form posts; `token` what the token file holds."""
+    foreign = _refuse_foreign(http, headers, form is not None)
+    if foreign is not None:
+        return foreign
+    if not needs_token(http):
+        return None
+    if token is None:
+        right = "http.token_file in the configuration names a file with a token; without one, writes are only taken on loopback"
+        return Refusal(403, "http.token_file", http.token_file or "", right)
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        given = (form or {}).get("token", "")
+    if not hmac.compare_digest(given.strip().encode(), token.encode()):
+        return Refusal(401, "token", "", "the content of http.token_file, as 'Authorization: Bearer ...' or in the form's field")
+    return None
+
+
+def _refuse_foreign(http: Http, headers: Mapping[str, str], is_form: bool) -> Refusal | None:
+    host = headers.get("host", "")
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    external = urlsplit(http.external_url or "")
+    if is_loopback(http.bind) and not is_loopback(urlsplit(f"//{host}").hostname or "") and host != external.netloc:
+        return Refusal(403, "Host", host, f"localhost, a loopback address or {external.netloc or 'the host of http.external_url'}")
+    if site is not None and site not in ("same-origin", "none"):
+        return Refusal(403, "Sec-Fetch-Site", site, "same-origin: answer on raincheck's own page")
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}", f"{external.scheme}://{external.netloc}"):
+        return Refusal(403, "Origin", origin, f"http://{host}: answer on raincheck's own page")
+    if is_form and origin is None and site is None:
+        return Refusal(403, "Origin", "", "a browser's form sends Origin; programs send application/json")
+    return None
+
+
+def read_token(http: Http) -> str | None:
+    """The token, read at use so that it can be changed without a restart; None where there is none or it cannot be read."""
+    if http.token_file is None:
+        return None
+    try:
+        return Path(http.token_file).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+class BodyLimit:
+    """Reads the whole body before the application sees the request: at most 64 kB, within ten seconds."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int = BODY_BYTES, limit_s: float = BODY_SECONDS) -> None:
+        self._app, self._limit_bytes, self._limit_s = app, limit_bytes, limit_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await asyncio.wait_for(self._read(scope, receive), self._limit_s)
+        except TimeoutError:
+            await _plain(send, 408, f"the body did not arrive within {self._limit_s:g} s")
+            return
+        if body is None:
+            await _plain(send, 413, f"the body is larger than {self._limit_bytes} bytes")
+            return
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return pending.pop() if pending else await receive()
+
+        await self._app(scope, replay, send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._limit_bytes:
+            return None
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return b"".join(parts)
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._limit_bytes:
+                return None
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+async def _plain(send: Send, status: int, text: str) -> None:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,61 @@
+"""What people ask over HTTP: the pages, their style sheet, and the answer form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from monitor.desk import Desk
+from monitor.http.api import Api, durable, find_incident, find_model
+from monitor.http.asks import BadRequest, answer_ask
+from monitor.http.guard import needs_token
+from monitor.pages import Pages
+
+
+class Site:
+    """Pages over one desk; `clock` gives UTC milliseconds."""
+
+    def __init__(self, desk: Desk, clock: Callable[[], int]) -> None:
+        self._desk, self._clock = desk, clock
+        self._api = Api(desk)
+        self._pages = Pages()
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.fleet),
+            Route("/models/{model:path}", self.model),
+            Route("/incidents/{incident:path}", self.incident),
+            Route("/incidents/{incident:path}/answer", self.answer, methods=["POST"]),
+            Route("/raincheck.css", self.style),
+        ]
+
+    def fleet(self, _: Request) -> Response:
+        return html(self._pages.fleet(self._desk, self._clock()))
+
+    def model(self, request: Request) -> Response:
+        view = find_model(self._desk, request.path_params["model"])
+        return html(self._pages.model(self._desk, view, self._clock(), request.query_params.get("span", "")))
+
+    def incident(self, request: Request) -> Response:
+        incident = find_incident(self._desk, request.path_params["incident"])
+        return html(self._pages.incident(self._desk, incident, self._clock(), needs_token(self._desk.plan.http)))
+
+    async def answer(self, request: Request) -> Response:
+        """The form's way to answer: afterwards the browser is sent back to the page, so that a reload answers nothing twice."""
+        ask = answer_ask(await self._api.checked(request))
+        incident = find_incident(self._desk, request.path_params["incident"])
+        await durable(self._desk.answer(incident.id, ask.kind, ask.who, ask.note))
+        return RedirectResponse(self._pages.incident_path(incident.id), 303)
+
+    def style(self, _: Request) -> Response:
+        return Response(self._pages.style, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+    def trouble(self, status: int, error: BadRequest) -> Response:
+        return html(self._pages.trouble(status, error.field, error.value, error.right), status)
+
+
+def html(text: str, status: int = 200) -> Response:
+    return Response(text, status, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})

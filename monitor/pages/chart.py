@@ -1,0 +1,280 @@
+"""Geometry of the evidence over time: verdicts, incidents and other lines on one time axis, as coordinates for a template.
+
+The vertical axis is log10 of M, told as what chance alone would do: evidence e is reached at most once in 10^e windows.
+Long spans are thinned to the highest evidence per drawn column, so that no peak is lost between two pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final, TypeAlias
+
+from monitor.desk import Series
+from monitor.incident import Incident
+from monitor.phrases import DAY_MS, HOUR_MS, MINUTE_MS, hour, odds, span
+from monitor.verdict import Verdict
+
+_Scale: TypeAlias = Callable[[float], float]
+LEFT, RIGHT, TOP, GAP, FOOT = 66.0, 12.0, 24.0, 34.0, 24.0  # margins and the space between panels, in drawing units
+STEPS_MS: Final = tuple(m * MINUTE_MS for m in (5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 10080, 20160))
+LEVELS_MS: Final = (HOUR_MS, 6 * HOUR_MS, DAY_MS, 7 * DAY_MS, 30 * DAY_MS, 365 * DAY_MS, 3650 * DAY_MS, 36500 * DAY_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A stretch of time with one meaning: "learning", "incident", "partial"."""
+
+    kind: str
+    x: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An incident on the axis: `x` when it was opened, `onset` where it began."""
+
+    severity: str
+    x: float
+    onset: float
+    y: float
+    text: str
+    incident: str
+    before: bool  # the text stands left of the flag, because there is no room right of it
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One line with its own vertical axis; `line` and `area` are SVG paths, `limit` the threshold's height."""
+
+    name: str
+    top: float
+    height: float
+    line: str
+    area: str
+    ticks: tuple[Tick, ...]
+    limit: float | None = None
+    limit_text: str = ""
+    last: Tick | None = None
+    last_x: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    width: float
+    height: float
+    left: float
+    right: float
+    ticks: tuple[Tick, ...]
+    bands: tuple[Band, ...]
+    flags: tuple[Flag, ...]
+    panels: tuple[Panel, ...]
+    summary: str
+
+
+def chart(
+    verdicts: Sequence[Verdict],
+    incidents: Iterable[Incident],
+    series: Iterable[Series],
+    window_ms: int,
+    zone: tzinfo,
+    start_ms: int,
+    end_ms: int,
+    width: float,
+    tall: float = 220.0,
+) -> Chart:
+    """Lays out one model's chart between two times; `width` and `tall` (of the evidence panel) in drawing units."""
+    left, right = LEFT, width - RIGHT
+    span_ms = max(1, end_ms - start_ms)
+
+    def x_of(time_ms: float) -> float:
+        return left + (right - left) * min(1.0, max(0.0, (time_ms - start_ms) / span_ms))
+
+    shown = [v for v in verdicts if start_ms < v.end_ms <= end_ms]
+    evidence = _evidence_panel(shown, window_ms, x_of, left, right, tall)
+    panels = [evidence]
+    top = TOP + tall + GAP
+    for line in series:
+        panels.append(_series_panel(line, x_of, left, right, start_ms, end_ms, top))
+        top += panels[-1].height + GAP
+    limit = evidence.limit if evidence.limit is not None else TOP
+    flags = tuple(
+        Flag(i.severity, x, x_of(i.onset_ms), limit, f"{i.severity} {hour(i.opened_ms, end_ms, zone)}", i.id, x > right - 90)
+        for i in incidents
+        if i.severity != "note" and start_ms <= i.opened_ms <= end_ms
+        for x in [x_of(i.opened_ms)]
+    )
+    bands = (*_learning(shown, x_of), *_partial(shown, x_of), *_open(incidents, start_ms, end_ms, x_of))
+    ticks = _time_ticks(start_ms, end_ms, zone, x_of, int((right - left) / 88))
+    return Chart(width, top - GAP + FOOT, left, right, ticks, bands, flags, tuple(panels), _summary(shown, flags, window_ms))
+
+
+def sparkline(verdicts: Sequence[Verdict], width: float, tall: float) -> tuple[str, float]:
+    """A small evidence line and the height of its threshold, for one row of the fleet; ("", 0) where nothing has been judged."""
+    judged = [v for v in verdicts if v.status != "unknown"]
+    if len(judged) < 2:
+        return "", 0.0
+    top = _ceiling(judged)
+    start, last = verdicts[0].start_ms, verdicts[-1].end_ms
+    points = [(width * (v.end_ms - start) / max(1, last - start), _height(v.evidence, top, 1.0, tall - 2.0)) for v in judged]
+    return _path(_thin(points, int(width))), round(_height(judged[-1].threshold, top, 1.0, tall - 2.0), 1)
+
+
+def _ceiling(judged: Sequence[Verdict]) -> float:
+    """Top of the axis: a little above the threshold. What drifts goes on growing without bound, and is drawn along the edge."""
+    threshold = max(1.0, *(v.threshold for v in judged))
+    highest = max((v.evidence for v in judged if math.isfinite(v.evidence)), default=0.0)
+    return min(1.4 * threshold, max(1.12 * threshold, 1.04 * highest))
+
+
+def _height(value: float, top: float, above: float, tall: float) -> float:
+    share = 0.0 if math.isnan(value) else min(1.0, max(0.0, value / top))
+    return above + tall * (1.0 - share)
+
+
+def _evidence_panel(shown: Sequence[Verdict], window_ms: int, x_of: _Scale, left: float, right: float, tall: float) -> Panel:
+    judged = [v for v in shown if v.status != "unknown"]
+    if not judged:
+        return Panel("evidence", TOP, tall, "", "", ())
+    top = _ceiling(judged)
+    runs: list[list[tuple[float, float]]] = [[]]
+    for verdict in shown:  # a window without a verdict breaks the line: nothing is known there
+        if verdict.status != "unknown":
+            runs[-1].append((x_of(verdict.end_ms), _height(verdict.evidence, top, TOP, tall)))
+        elif runs[-1]:
+            runs.append([])
+    paths = [_thin(run, int(right - left)) for run in runs if run]
+    floor = TOP + tall
+    ticks: list[Tick] = []
+    for level_ms in LEVELS_MS:
+        value = math.log10(level_ms / window_ms) if level_ms > window_ms else -1.0
+        at = _height(value, top, TOP, tall)
+        if 0 < value < top and all(abs(at - t.at) > 17 for t in ticks):
+            ticks.append(Tick(round(at, 1), span(level_ms)))
+    last = judged[-1]
+    limit = round(_height(last.threshold, top, TOP, tall), 1)
+    ticks = [t for t in ticks if abs(t.at - limit) > 13]
+    return Panel(
+        name="evidence",
+        top=TOP,
+        height=tall,
+        line=" ".join(_path(run) for run in paths),
+        area=" ".join(f"{_path(run)} L{run[-1][0]:.1f} {floor:.1f} L{run[0][0]:.1f} {floor:.1f} Z" for run in paths),
+        ticks=tuple(ticks),
+        limit=limit,
+        limit_text=span(10.0 ** min(last.threshold, 300.0) * window_ms),
+        last=Tick(round(_height(last.evidence, top, TOP, tall), 1), ""),
+        last_x=round(x_of(last.end_ms), 1),
+    )
+
+
+def _series_panel(
+    line: Series, x_of: _Scale, left: float, right: float, start_ms: int, end_ms: int, top: float, tall: float = 84.0
+) -> Panel:
+    inside = [(t, v) for t, v in line.points if start_ms <= t <= end_ms and math.isfinite(v)]
+    share = line.unit == "share"
+    low, high = (0.0, 1.0) if share else (min((v for _, v in inside), default=0.0), max((v for _, v in inside), default=1.0))
+    high = high if high > low else low + 1.0
+
+    def y_of(value: float) -> float:
+        return top + tall * (1.0 - min(1.0, max(0.0, (value - low) / (high - low))))
+
+    def words(value: float) -> str:
+        return f"{value:.0%}" if share else f"{value:.3g}"
+
+    points = _smooth([(x_of(t), y_of(v)) for t, v in inside], int(right - left))
+    last = Tick(round(y_of(inside[-1][1]), 1), words(inside[-1][1])) if inside else None
+    ticks = tuple(Tick(round(y_of(v), 1), words(v)) for v in ((0.0, 0.5, 1.0) if share else (low, high)))
+    return Panel(line.name, top, tall, _path(points), "", ticks, last=last, last_x=round(points[-1][0], 1) if points else 0.0)
+
+
+def _thin(points: Sequence[tuple[float, float]], columns: int) -> list[tuple[float, float]]:
+    """The highest point (smallest y) of each drawn column."""
+    if len(points) <= columns:
+        return list(points)
+    best: dict[int, tuple[float, float]] = {}
+    for point in points:
+        kept = best.setdefault(int(point[0]), point)
+        if point[1] < kept[1]:
+            best[int(point[0])] = point
+    return [best[column] for column in sorted(best)]
+
+
+def _smooth(points: Sequence[tuple[float, float]], columns: int) -> list[tuple[float, float]]:
+    """The mean of each drawn column: a quality has no side on which it matters more."""
+    if len(points) <= columns:
+        return list(points)
+    heaps: dict[int, list[tuple[float, float]]] = {}
+    for point in points:
+        heaps.setdefault(int(point[0]), []).append(point)
+    return [(sum(x for x, _ in heap) / len(heap), sum(y for _, y in heap) / len(heap)) for _, heap in sorted(heaps.items())]
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    """An SVG path through the points.
+
+    >>> _path([(0, 1), (2.04, 3)])
+    'M0.0 1.0 L2.0 3.0'
+    """
+    return " ".join(f"{'L' if i else 'M'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
+
+
+def _learning(shown: Sequence[Verdict], x_of: _Scale) -> list[Band]:
+    return _stretches([v for v in shown if v.status == "unknown" and v.reason in ("learning", "calibrating")], "learning", x_of)
+
+
+def _partial(shown: Sequence[Verdict], x_of: _Scale) -> list[Band]:
+    return _stretches([v for v in shown if v.partial], "partial", x_of)
+
+
+def _stretches(verdicts: Sequence[Verdict], kind: str, x_of: _Scale) -> list[Band]:
+    bands: list[list[int]] = []
+    for verdict in verdicts:
+        if bands and verdict.start_ms <= bands[-1][1]:
+            bands[-1][1] = verdict.end_ms
+        else:
+            bands.append([verdict.start_ms, verdict.end_ms])
+    return [Band(kind, round(x_of(a), 1), round(x_of(b) - x_of(a), 1), kind) for a, b in bands]
+
+
+def _open(incidents: Iterable[Incident], start_ms: int, end_ms: int, x_of: _Scale) -> list[Band]:
+    bands = []
+    for incident in incidents:
+        until = incident.resolved_ms if incident.resolved_ms is not None else end_ms
+        if incident.severity != "note" and until > start_ms and incident.onset_ms < end_ms:
+            x = x_of(incident.onset_ms)
+            bands.append(Band(f"incident {incident.severity}", round(x, 1), round(x_of(until) - x, 1), incident.id))
+    return bands
+
+
+def _time_ticks(start_ms: int, end_ms: int, zone: tzinfo, x_of: _Scale, most: int) -> tuple[Tick, ...]:
+    step = next((s for s in STEPS_MS if (end_ms - start_ms) / s <= max(2, most)), STEPS_MS[-1])
+    offset = datetime.fromtimestamp(end_ms / 1000, zone).utcoffset()
+    offset_ms = int(offset.total_seconds() * 1000) if offset is not None else 0
+    first = -(-(start_ms + offset_ms) // step) * step - offset_ms
+    ticks = []
+    for time_ms in range(first, end_ms + 1, step):
+        at = datetime.fromtimestamp(time_ms / 1000, zone)
+        midnight = at.hour == 0 and at.minute == 0
+        ticks.append(Tick(round(x_of(time_ms), 1), f"{at:%a} {at.day} {at:%b}" if midnight or step >= DAY_MS else f"{at:%H:%M}"))
+    return tuple(ticks)
+
+
+def _summary(shown: Sequence[Verdict], flags: Sequence[Flag], window_ms: int) -> str:
+    """The chart in one sentence, for those who do not see it."""
+    judged = [v for v in shown if v.status != "unknown"]
+    if not judged:
+        return "Nothing has been judged in this time."
+    peak = max(judged, key=lambda v: v.evidence)
+    told = ", ".join(flag.text for flag in flags) or "nobody was told"
+    reached, limit = odds(peak.evidence, window_ms), odds(peak.threshold, window_ms)
+    return f"Evidence over {len(judged)} windows of {span(window_ms)}: at most what chance does {reached}, the limit is {limit}; {told}."

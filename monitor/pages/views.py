@@ -1,0 +1,215 @@
+"""What the templates show, computed beforehand: states in words, ages, bars, links that may be followed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from monitor.desk import Desk, ModelView
+from monitor.incident import AnswerKind, Incident
+from monitor.pages.chart import sparkline
+from monitor.phrases import DAY_MS, odds, phrase, pieces, span, zone_of
+from monitor.plan import Budget, Model, Plan
+from monitor.verdict import Subject, Verdict
+
+SPARK_ROWS: Final = 100  # a fleet larger than this gets its sparklines on the models' own pages
+SPARK_WIDTH, SPARK_HEIGHT = 240.0, 40.0
+ORDER: Final = ("page", "ticket", "late", "unknown", "learning", "quiet")
+
+# the four answers: what the owner says, and what raincheck does about it
+ANSWERS: Final[tuple[tuple[AnswerKind, str, str], ...]] = (
+    ("false", "False page", "Nothing was wrong. This stretch joins what is normal, and for a while more evidence is asked for."),
+    ("fixed", "Real, and fixed", "Something broke and has been mended. What is normal stays as it was."),
+    ("normal", "New normal", "The world has moved for good. The level is learnt again from where the change began."),
+    ("expected", "Expected event", "Known and passing: a holiday, a sale, a test. It goes into the calendar, not into the reference."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`kind` is one of ORDER and names the colour; `text` says it in words, because colours alone say nothing to some."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model of the fleet."""
+
+    name: str
+    path: str
+    owner: str
+    mode: str
+    state: State
+    lead: tuple[str, str, str] | None
+    fill: float  # evidence over threshold, both log10, from 0 to 1
+    reached: str
+    limit: str
+    behind: str
+    late: bool
+    learnt: int
+    spark: str
+    spark_limit: float
+    incident: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRow:
+    """One subject of an incident or of the last window."""
+
+    before: str
+    name: str
+    after: str
+    share: int
+    onset_ms: int
+
+
+def rows(desk: Desk, now_ms: int) -> list[Row]:
+    """The fleet, those who need somebody first."""
+    views = desk.models()
+    return sorted(
+        (_row(desk, view, now_ms, spark=i < SPARK_ROWS) for i, view in enumerate(views)),
+        key=lambda row: (ORDER.index(row.state.kind), row.name),
+    )
+
+
+def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
+    model = desk.plan.models.get(view.name)
+    window_ms = model.window_ms if model is not None else 300_000
+    verdicts = desk.windows(view.name, DAY_MS // window_ms) if spark else ()
+    line, limit = sparkline(verdicts, SPARK_WIDTH, SPARK_HEIGHT)
+    state = state_of(view, model, now_ms)
+    lead = leading(view)
+    judged = view.last is not None and view.last.status != "unknown"
+    return Row(
+        name=view.name,
+        path=model_path(view.name),
+        owner=view.owner,
+        mode=view.mode,
+        state=state,
+        lead=pieces(lead) if lead is not None else None,
+        fill=share_of_limit(view.last),
+        reached=odds(max(0.0, view.last.evidence), window_ms) if judged and view.last is not None else "",
+        limit=odds(view.last.threshold, window_ms) if judged and view.last is not None else "",
+        behind=behind(view, now_ms),
+        late=is_late(view, model, now_ms),
+        learnt=round(100 * min(1.0, max(0.0, view.learnt))),
+        spark=line,
+        spark_limit=limit,
+        incident=incident_path(view.open_incidents[0].id) if view.open_incidents else "",
+    )
+
+
+def state_of(view: ModelView, model: Model | None, now_ms: int) -> State:
+    """The one thing to know about a model, most urgent first."""
+    severities = {incident.severity for incident in view.open_incidents}
+    if "page" in severities:
+        return State("page", "page open")
+    if "ticket" in severities:
+        return State("ticket", "ticket open")
+    if is_late(view, model, now_ms):
+        return State("late", "no fresh data")
+    if view.stage != "judging":
+        return State("learning", view.stage)
+    if view.last is None:
+        return State("unknown", "no window yet")
+    if view.last.status == "unknown":
+        return State("unknown", view.last.reason or "unknown")
+    return State("quiet", "quiet")
+
+
+def leading(view: ModelView) -> Subject | None:
+    """What the row names: the leader of the open incident."""
+    for incident in view.open_incidents:
+        if incident.subjects and incident.kind == "statistical":
+            return incident.subjects[0]
+    return None
+
+
+def is_late(view: ModelView, model: Model | None, now_ms: int) -> bool:
+    """Whether the data has fallen more than three windows behind: the last verdict must not pass for a new one."""
+    if model is None or view.watermark_ms is None:
+        return False
+    return now_ms - view.watermark_ms > 3 * model.window_ms + model.lateness_ms
+
+
+def behind(view: ModelView, now_ms: int) -> str:
+    return "no data yet" if view.watermark_ms is None else f"{span(max(0, now_ms - view.watermark_ms))} ago"
+
+
+def share_of_limit(verdict: Verdict | None) -> float:
+    """Evidence as a share of its threshold, both as log10, from 0 to 1."""
+    if verdict is None or verdict.status == "unknown" or verdict.threshold <= 0:
+        return 0.0
+    return min(1.0, max(0.0, verdict.evidence / verdict.threshold))
+
+
+def subject_rows(subjects: Sequence[Subject]) -> list[SubjectRow]:
+    return [SubjectRow(*pieces(s), round(100 * min(1.0, max(0.0, s.share))), s.onset_ms) for s in subjects]
+
+
+def headline(incident: Incident) -> tuple[str, str, str]:
+    """An incident in one line, split around the subject's name."""
+    if incident.kind == "statistical" and incident.subjects:
+        return pieces(incident.subjects[0])
+    return incident.message, "", ""
+
+
+def headline_text(incident: Incident) -> str:
+    if incident.kind == "statistical" and incident.subjects:
+        return phrase(incident.subjects[0])
+    return incident.message
+
+
+def budget_text(budget: Budget) -> str:
+    """A budget as its owner wrote it.
+
+    >>> budget_text(Budget(1.0, 30 * 86_400_000))
+    '1 false page in 30 days'
+    """
+    count = f"{budget.false_pages:g}"
+    return f"{count} false page{'' if count == '1' else 's'} in {span(budget.per_ms)}"
+
+
+def fleet_sentence(found: Sequence[Row]) -> str:
+    """The fleet in one sentence.
+
+    >>> fleet_sentence([])
+    'No model is watched.'
+    """
+    if not found:
+        return "No model is watched."
+    words = {
+        "page": "with a page open",
+        "ticket": "with a ticket open",
+        "late": "without fresh data",
+        "unknown": "not judged",
+        "learning": "learning",
+        "quiet": "quiet",
+    }
+    counts = [(sum(row.state.kind == kind for row in found), text) for kind, text in words.items()]
+    parts = [f"{count} {text}" for count, text in counts if count]
+    return f"{len(found)} model{'' if len(found) == 1 else 's'}: {', '.join(parts)}."
+
+
+def runbook_of(plan: Plan, incident: Incident) -> tuple[str, bool]:
+    """The runbook and whether it may be a link: a plan could hold any text, and only http(s) is followed."""
+    model = plan.models.get(incident.model)
+    text = (model.runbook or "") if model is not None else ""
+    return text, urlsplit(text).scheme in ("http", "https")
+
+
+def model_path(name: str) -> str:
+    return f"/models/{quote(name, safe='')}"
+
+
+def incident_path(key: str) -> str:
+    return f"/incidents/{quote(key, safe='')}"
+
+
+def zone_name(model: Model | None) -> str:
+    zone = zone_of(model.timezone if model is not None else "UTC")
+    return str(getattr(zone, "key", "UTC"))
