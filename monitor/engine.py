@@ -18,7 +18,7 @@ from monitor.changes import Changes, InputRow, Mark, Outcome, Snapshot, WindowRo
 from monitor.fold import Fold
 from monitor.incident import Answer, Incident
 from monitor.judge import Judged, judge
-from monitor.learning import ENOUGH_FOR_CUTS, Due, Learned, gathering_ms, packed_summary
+from monitor.learning import ENOUGH_FOR_CUTS, Due, Learned, LearningStep, gathering_ms, packed_summary
 from monitor.life import answered
 from monitor.open_windows import OpenWindows
 from monitor.pane import Folded
@@ -76,6 +76,18 @@ class Engine:
     def assign(self, partitions: Iterable[str]) -> None:
         """Partitions that are read from now on: windows wait for them."""
         self.watermark.assign(partitions)
+
+    def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
+        """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""
+        names = sorted(partitions)
+        for name in names:
+            self.watermark.positions[name] = replace(self.watermark.positions.get(name, Position()), next_offset=0)
+            self._mark(name)
+        self._input("restart", "", at_ms, {"partitions": names, "why": why})
+
+    def lost(self, stream: str, reason: str, n: int) -> None:
+        """Records that the source could not hand out, for the account."""
+        self._changes.counts[stream, reason] += n
 
     def tick(self, now_ms: int, reached: Mapping[str, tuple[int, int]]) -> None:
         """Releases silent partitions (monitor.watermark); what that lets close is closed, and the release is recorded."""
@@ -143,6 +155,15 @@ class Engine:
             raise KeyError(model)
         self._input("deployment", model, at_ms, {"version": version, "who": who, "note": note})
 
+    def demand(self, model: str) -> bool:
+        """Asks for the model's next step of learning now, from what has been seen; False where nothing has, or it judges already."""
+        standing = self.standings[model]
+        if standing.stage == "judging" or standing.origin_ms is None or standing.next_ms is None or model in self._due:
+            return False
+        step: LearningStep = "cuts" if standing.stage == "gathering" else "calibration"
+        self._due[model] = Due(step, model, standing.origin_ms, standing.next_ms)
+        return True
+
     # ---- outputs
 
     def due(self) -> list[Due]:
@@ -157,6 +178,25 @@ class Engine:
             changes.evidence[model] = self._packed(model)
         self._stale.clear()
         return changes
+
+    def closed_since_drain(self) -> bool:
+        """Has a window been closed that is not saved yet?"""
+        return bool(self._changes.windows)
+
+    def learnt(self, model: str) -> float:
+        """Which part of what is to be learnt has been seen: 1 once windows are judged."""
+        standing, learn_ms = self.standings[model], self.plan.models[model].reference.learn_ms
+        if standing.stage == "judging":
+            return 1.0
+        if standing.origin_ms is None or standing.next_ms is None or learn_ms is None:
+            return 0.0
+        until = standing.learn_until_ms or standing.origin_ms + learn_ms
+        return min(1.0, (standing.next_ms - standing.origin_ms) / max(1, until - standing.origin_ms))
+
+    def state_of(self, model: str) -> bytes:
+        """The packed state of the model's evidence; empty while it learns."""
+        state = self._states.get(model)
+        return state.pack() if state is not None else b""
 
     def positions(self) -> dict[str, int]:
         """Where each partition goes on."""
@@ -292,8 +332,7 @@ class Engine:
         self._next_input += 1
 
     def _packed(self, model: str) -> bytes:
-        state = self._states.get(model)
-        return replace(self.standings[model], chain=state.pack() if state is not None else b"").pack()
+        return replace(self.standings[model], chain=self.state_of(model)).pack()
 
     def _restore(self, snapshot: Snapshot) -> None:
         self._next_input = snapshot.next_input

@@ -24,12 +24,7 @@ ROWS = 65_536  # per slice: large enough for numpy, small enough for memory
 
 def plan_for_frames(plan: Plan) -> Plan:
     """The same plan, reading one log of frames instead of its streams."""
-    # one stream with the leading role gates all windows; the fold does not look at the stream's role
-    streams = {STREAM: Stream(STREAM, STREAM, "inputs")}
-    for model in plan.models.values():
-        if all(column.role != "inputs" for column in model.columns):
-            streams = {STREAM: Stream(STREAM, STREAM, "predictions")}
-    return replace(plan, streams=streams)
+    return replace(plan, streams={STREAM: Stream(STREAM, STREAM, "inputs")})
 
 
 def slices(plan: Plan, frames: pd.DataFrame | Iterable[pd.DataFrame], *, origin: str) -> Iterator[Slice]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detectors.budget.calibration import Options, TooLittle, calibrate
 from detectors.budget.chain import Chain
 from detectors.budget.history import History
-from detectors.cuts import Cuts, learn_categorical, learn_numeric
+from detectors.cuts import Cuts, learn
 from detectors.summaries import cells_of, recut, unpack
 from detectors.summary import Summary
 from monitor.changes import WindowRow
@@ -84,10 +84,7 @@ def _cut(model: Model, due: Due, rows: Iterable[WindowRow]) -> Reference:
     for row in rows:
         for name, packed in row.columns.items():
             found[name].append(summary_of(packed))
-    cuts: dict[str, Cuts] = {
-        column.name: learn_numeric(found[column.name]) if column.kind == "numeric" else learn_categorical(found[column.name])
-        for column in model.columns
-    }
+    cuts = {column.name: learn(column.kind, found[column.name]) for column in model.columns}
     # two windows of grace: a partition may already have brought events of the next window when the cells are frozen
     return Reference(model.name, model.digest, cuts, due.until_ms + 2 * model.window_ms, due.from_ms, due.until_ms)
 

@@ -262,7 +262,8 @@ class Plan:
     def gating_streams(self, model: str) -> tuple[str, ...]:
         """Streams whose partitions must have passed a window's end before it closes (outcomes come weeks late and gate nothing)."""
         roles = {column.role for column in self.models[model].columns}
-        return tuple(s.name for s in self.streams.values() if s.role in roles and s.model in (None, model))
+        mine = [s for s in self.streams.values() if s.role in ("inputs", "predictions") and s.model in (None, model)]
+        return tuple(s.name for s in mine if s.role in roles) or tuple(s.name for s in mine)
 
 
 def digest(value: Any) -> str:

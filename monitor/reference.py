@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget.calibration import Calibration
-from detectors.cuts import Cuts, unpack_cuts
+from detectors.cuts import Cuts
+from detectors.cuts import unpack as unpack_cuts
 
 FORMAT = 1
 

@@ -1,0 +1,153 @@
+"""Backtests: a configuration walked over one's own frames by the engine that runs live.
+
+from monitor import backtest, learn
+reference = learn(config, frames)               # calibrate once, use often
+result = backtest(config, events, reference)    # or leave the reference out: the plan says how much is learnt from
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from monitor import config as configuration
+from monitor.errors import Misconfigured
+from monitor.frames import plan_for_frames, slices
+from monitor.offline import Progress, Walk
+from monitor.plan import Plan
+from monitor.reference import Reference
+from monitor.results import Result, collect
+
+Config = str | Path | Mapping[str, Any] | Plan
+Frames = pd.DataFrame | Iterable[pd.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What `learn` returns: per model its reference and the state of the evidence at its end."""
+
+    plan: Plan
+    models: Mapping[str, tuple[Reference, bytes]]
+
+    @property
+    def report(self) -> dict[str, dict[str, Any]]:
+        """The calibration report of each model: span, stage, inflated streams, smallest visible shifts."""
+        return {name: dict(ref.calibration.report) for name, (ref, _) in self.models.items() if ref.calibration is not None}
+
+
+def plan_of(config: Config) -> Plan:
+    """A plan from a path, a mapping, or one that is compiled already; Misconfigured lists every mistake."""
+    if isinstance(config, Plan):
+        return config
+    if isinstance(config, str | Path):
+        return configuration.load(config)
+    return configuration.compile(config)
+
+
+def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -> Learnt:
+    """Learns a reference for every model from all of `frames`.
+
+    Parameters
+    ----------
+    config
+        path of a configuration, a mapping of the same shape, or a compiled plan
+    frames
+        a DataFrame, or a one-pass iterable of them in time order (`monitor.frames` tells their columns)
+
+    Raises
+    ------
+    Misconfigured
+        for a configuration or a frame with mistakes, and for a model that the frames are too little for
+    """
+    plan = plan_for_frames(plan_of(config))
+    endless = {name: replace(m, reference=replace(m.reference, learn_ms=None)) for name, m in plan.models.items()}
+    walk = Walk(replace(plan, models=endless))
+    walk.feed(slices(walk.plan, frames, origin="reference"), progress)
+    walk.finish()
+    found: dict[str, tuple[Reference, bytes]] = {}
+    for name in plan.models:
+        while walk.engine.demand(name):
+            before = walk.engine.standings[name].learn_until_ms
+            walk.settle()
+            if walk.engine.standings[name].learn_until_ms != before:
+                break
+        standing, reference = walk.engine.standings[name], walk.engine.references.get(name)
+        if standing.stage != "judging" or reference is None:
+            why = standing.reason or "no event of this model"
+            raise Misconfigured.of(why, origin="reference", field=name, right="more windows of normal traffic")
+        reference = replace(reference, digest=plan.models[name].digest)
+        found[name] = (reference, walk.engine.state_of(name))
+    return Learnt(plan, found)
+
+
+def backtest(
+    config: Config,
+    events: Frames,
+    reference: Frames | Learnt | None = None,
+    *,
+    scores: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Walks `events` and tells every page, ticket and window.
+
+    Parameters
+    ----------
+    config
+        path, mapping or plan
+    events
+        a DataFrame, or a one-pass iterable of them in time order
+    reference
+        frames of normal traffic before the events, what `learn` returned, or None: then the plan's `reference` says how much
+        of the beginning is learnt from
+    scores
+        also keep, per window, the evidence share of every subject
+
+    Raises
+    ------
+    Misconfigured
+        for mistakes in the configuration or the frames, and for events that begin before the reference ends
+    """
+    plan = plan_for_frames(plan_of(config))
+    learnt = reference if isinstance(reference, Learnt) or reference is None else learn(plan, reference, progress=progress)
+    walk = Walk(plan)
+    if learnt is not None:
+        for name, (ref, chain) in learnt.models.items():
+            if name in plan.models:
+                _fits(plan, name, ref)
+                walk.engine.install(ref, chain)
+    walk.feed(_after(slices(plan, events, origin="events"), learnt), progress)
+    walk.finish()
+    return collect(plan, walk.store, walk.engine, scores=scores)
+
+
+def _fits(plan: Plan, name: str, reference: Reference) -> None:
+    columns = {column.name for column in plan.models[name].columns}
+    if columns != set(reference.cuts):
+        missing, extra = sorted(columns - set(reference.cuts)), sorted(set(reference.cuts) - columns)
+        raise Misconfigured.of(
+            "was learnt for other columns", origin="reference", field=name,
+            value=f"lacks {missing}, has besides {extra}", right="a reference learnt with this configuration",
+        )  # fmt: skip
+
+
+def _after(pieces: Iterable[Any], learnt: Learnt | None) -> Iterable[Any]:
+    """The slices, once it is sure that the first of them begins where the reference has ended."""
+    first = True
+    for piece in pieces:
+        if first and learnt is not None:
+            for batch in piece.batches:
+                if batch.model in learnt.models and len(batch):
+                    until_ms = learnt.models[batch.model][0].until_ms
+                    begins = int(batch.time_ms.min())
+                    if begins < until_ms:
+                        raise Misconfigured.of(
+                            "begin before the reference ends", origin="events", field=batch.model,
+                            value=pd.Timestamp(begins, unit="ms", tz="UTC"),
+                            right=f"events from {pd.Timestamp(until_ms, unit='ms', tz='UTC')} on",
+                        )  # fmt: skip
+        first = False
+        yield piece

@@ -1,0 +1,218 @@
+"""One thread's round: poll, decode, absorb, learn, save, tell. The daemon and the demo turn the same wheel.
+
+The order of a save (every few seconds or when a window closed, never per poll):
+  1. one transaction holds offsets, panes, evidence, windows, incidents, inputs and outbox;
+  2. what was saved is shown, and waiting answers return;
+  3. alerts leave the outbox and are marked when a receiver has them;
+  4. offsets are committed to the broker, for the lag tools only.
+A crash between any two of these loses nothing: the transaction is the truth, everything after it is repeated.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from typing import Any, Protocol, TypeVar
+
+from monitor import wall
+from monitor.batch import Records, Slice
+from monitor.board import Board
+from monitor.changes import Changes
+from monitor.codecs import Codec
+from monitor.engine import Engine
+from monitor.errors import Transient
+from monitor.learning import Due, Learned, perform
+from monitor.log import events
+from monitor.plan import Plan
+from monitor.sources.source import Absent, Assigned, Gap, Note, Recreated, Rewound, Source, Unreadable
+from monitor.stores.store import Store
+
+log = events("engine")
+T = TypeVar("T")
+TICK_S = 5.0
+
+
+class Listener(Protocol):
+    """Who hears of a round, on the engine's thread."""
+
+    def decoded(self, records: Records, piece: Slice) -> None: ...
+
+    def noted(self, note: Note) -> None: ...
+
+    def saved(self, changes: Changes, engine: Engine, seconds: float) -> None: ...
+
+    def save_failed(self, error: Exception) -> None: ...
+
+    def ticked(self, engine: Engine, source: Source) -> None: ...
+
+
+class Rounds:
+    """Owns engine, source and store; everything that touches them happens in `turn`, on one thread.
+
+    `pool` performs learning elsewhere; None does it in the round. Other threads hand in work through `submit`.
+    """
+
+    def __init__(
+        self, plan: Plan, source: Source, store: Store, codecs: Mapping[str, Codec], *,
+        listener: Listener, pool: Executor | None = None, ticks: bool = True,
+    ) -> None:  # fmt: skip
+        self.plan, self.source, self.store = plan, source, store
+        self.engine = Engine(plan, store.load())
+        self.board = Board(plan)
+        self.board.restore(store, self.engine)
+        self._codecs = codecs
+        self._pool, self._listener, self._ticks = pool, listener, ticks
+        self._inbox: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
+        self._answered: list[tuple[Future[Any], Any]] = []
+        self._learning: dict[str, Future[Learned]] = {}
+        self._unsaved: Changes | None = None
+        self._saved_at = self._ticked_at = wall.monotonic()
+        self._paused: set[str] = set()
+        self._identities: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Hands the saved positions to the source; nothing is read yet."""
+        self._identities = self.store.identities()
+        self.source.start(self.engine.positions(), self._identities)
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Runs `work` on the engine's thread; the future resolves once the transaction that holds its effect is on disk."""
+        future: Future[T] = Future()
+        self._inbox.put((work, future))
+        return future
+
+    def turn(self, timeout_ms: int = 200) -> int:
+        """One round; how many records it brought. Transient: the state could not be saved, nothing was read; try again later."""
+        if self._unsaved is not None:
+            self._save(self._unsaved)
+        self._work()
+        count = 0
+        for item in self.source.poll(timeout_ms):
+            if isinstance(item, Records):
+                count += len(item.offsets)
+                self._absorb(item)
+            else:
+                self._note(item)
+        now = wall.monotonic()
+        if self._ticks and now - self._ticked_at >= TICK_S:
+            self._ticked_at = now
+            self._tick()
+        self._learn()
+        if self._due_to_save(now):
+            self.save()
+        return count
+
+    def save(self) -> None:
+        """Makes everything since the last save durable, then tells about it."""
+        changes = self.engine.drain()
+        if changes or self._answered:
+            self._save(changes)
+        self._saved_at = wall.monotonic()
+
+    def drain(self) -> None:
+        """Before leaving: what has been read is saved and committed, learning that runs is given up (it is asked for again)."""
+        self._work()
+        self.save()
+
+    # ---- inside a round
+
+    def _absorb(self, records: Records) -> None:
+        piece = self._codecs[records.stream].decode(records)
+        self._listener.decoded(records, piece)
+        self.engine.absorb(piece)
+
+    def _note(self, note: Note) -> None:
+        self._listener.noted(note)
+        match note:
+            case Assigned():
+                log.info("partitions_assigned", stream=note.stream, starts=dict(note.starts))
+                self.engine.assign(note.starts)
+            case Gap():
+                log.warning(
+                    "offsets_lost", stream=note.stream, partition=note.partition, start=note.start, stop=note.stop, reason=note.reason
+                )
+                self.engine.lost(note.stream, f"gap_{note.reason}", note.stop - note.start)
+            case Recreated():
+                log.error("topic_recreated", stream=note.stream, topic=note.topic, before=note.before, now=note.now)
+                self.engine.restart(note.partitions, "recreated", wall.now_ms())
+            case Rewound():
+                log.error("log_truncated", partition=note.partition, position=note.position, start=note.start)
+                self.engine.lost(note.stream, "rewound", note.position - note.start)
+            case Unreadable():
+                log.error("batch_unreadable", partition=note.partition, offset=note.offset, reason=note.reason, halted=note.halted)
+                self.engine.lost(note.stream, "unreadable_batch", 1)
+            case Absent():
+                log.warning("topic_absent", stream=note.stream, topic=note.topic)
+
+    def _tick(self) -> None:
+        reached = {name: (r.position, r.end) for name, r in self.source.caught_up().items()}
+        self.engine.tick(wall.now_ms(), reached)
+        ahead = self.engine.ahead()
+        if ahead - self._paused:
+            self.source.pause(ahead - self._paused)
+        if self._paused - ahead:
+            self.source.resume(self._paused - ahead)
+        self._paused = ahead
+        self._listener.ticked(self.engine, self.source)
+
+    def _work(self) -> None:
+        while not self._inbox.empty():
+            work, future = self._inbox.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                self._answered.append((future, work()))
+            except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to the one who asked
+                future.set_exception(error)
+        if self._answered:
+            self.save()
+
+    def _learn(self) -> None:
+        for due in self.engine.due():
+            if due.model not in self._learning:
+                log.info("learning", model=due.model, step=due.step)
+                self._learning[due.model] = self._performed(due)
+        for model, future in list(self._learning.items()):
+            if future.done():
+                del self._learning[model]
+                learned = future.result()
+                log.info("learnt", model=model, step=learned.due.step, reason=learned.reason)
+                self.engine.learned(learned)
+                self.save()
+
+    def _performed(self, due: Due) -> Future[Learned]:
+        self.save()  # the windows it learns from must be in the store
+        model = self.plan.models[due.model]
+        rows = list(self.store.windows(due.model, due.from_ms, due.until_ms))
+        reference = self.engine.references.get(due.model)
+        if self._pool is not None:
+            return self._pool.submit(perform, model, due, rows, reference)
+        done: Future[Learned] = Future()
+        done.set_result(perform(model, due, rows, reference))
+        return done
+
+    def _due_to_save(self, now: float) -> bool:
+        return self.engine.closed_since_drain() or now - self._saved_at >= self.plan.state.save_every_ms / 1000
+
+    def _save(self, changes: Changes) -> None:
+        started = wall.monotonic()
+        try:
+            self.store.save(changes)
+            identities = dict(self.source.identities())
+            if identities != self._identities:
+                self.store.remember(identities)
+                self._identities = identities
+        except (sqlite3.OperationalError, OSError) as error:
+            self._unsaved = changes
+            self._listener.save_failed(error)
+            raise Transient(f"state could not be saved: {error}") from error
+        self._unsaved = None
+        self.board.show(changes, self.engine)
+        self._listener.saved(changes, self.engine, wall.monotonic() - started)
+        answered, self._answered = self._answered, []
+        for future, value in answered:
+            future.set_result(value)
+        if changes.marks:
+            self.source.commit({name: mark.next_offset for name, mark in changes.marks.items()})

@@ -1,0 +1,207 @@
+"""From rounds to metrics: everything the daemon tells about itself and its models, in the catalogue's words."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from scipy.stats import chi2
+
+from monitor import wall
+from monitor.batch import Records, Slice
+from monitor.changes import Changes
+from monitor.engine import Engine
+from monitor.incident import Incident
+from monitor.metrics import Metrics
+from monitor.plan import Plan
+from monitor.sources.source import Gap, Note, Source
+from monitor.standing import Ledger
+from monitor.verdict import Verdict
+
+
+class Telemetry:
+    """A listener of `monitor.rounds`; `beats` holds when each stage last completed a round (monotonic seconds)."""
+
+    def __init__(self, plan: Plan, metrics: Metrics) -> None:
+        self.plan, self.metrics = plan, metrics
+        self.beats: dict[str, float] = {}
+        self.components: dict[str, bool] = {"state": True}
+        self._told: dict[tuple[str, str], float] = {}
+        metrics.set("raincheck_build_info", 1, version=version("raincheck"), revision=os.environ.get("RAINCHECK_REVISION", ""),
+                    python_version=platform.python_version())  # fmt: skip
+        index, count = plan.shard
+        metrics.set("raincheck_shard_info", 1, index=str(index), count=str(count))
+        metrics.set("raincheck_config_last_reload_successful", 1)
+        metrics.set("raincheck_config_last_reload_success_timestamp_seconds", wall.now_ms() / 1000)
+        for name, model in plan.models.items():
+            metrics.set("raincheck_window_expected_interval_seconds", model.window_ms / 1000, model=name)
+            if model.rules.silent_for_ms is not None:
+                for stream in plan.gating_streams(name):
+                    metrics.set("raincheck_stream_silence_threshold_seconds", model.rules.silent_for_ms / 1000, stream=stream)
+
+    def beat(self, stage: str) -> None:
+        """The stage has completed a round."""
+        self.beats[stage] = wall.monotonic()
+        self.metrics.set("raincheck_pipeline_heartbeat_timestamp_seconds", wall.now_ms() / 1000, stage=stage)
+
+    def component(self, name: str, up: bool) -> None:
+        self.components[name] = up
+        self.metrics.set("raincheck_component_up", float(up), component=name)
+
+    # ---- what happens in a round
+
+    def decoded(self, records: Records, piece: Slice) -> None:
+        m, stream = self.metrics, records.stream
+        if not records.offsets:
+            return
+        m.inc("raincheck_records_consumed_total", len(records.offsets), stream=stream)
+        m.inc("raincheck_consumed_bytes_total", piece.size_bytes, stream=stream)
+        m.set("raincheck_stream_last_record_timestamp_seconds", records.arrival_ms / 1000, stream=stream)
+        for rejected in piece.rejected:
+            m.inc("raincheck_records_rejected_total", stream=stream, reason=rejected.reason)
+        for reason, n in piece.counts.items():
+            m.inc("raincheck_records_adjusted_total", n, stream=stream, reason=reason)
+        for batch in piece.batches:
+            if len(batch):
+                delay = max(0.0, (piece.arrival_ms - int(batch.time_ms[-1])) / 1000)
+                m.observe("raincheck_record_event_delay_seconds", delay, stream=stream)
+
+    def noted(self, note: Note) -> None:
+        if isinstance(note, Gap):
+            topic = self.plan.streams[note.stream].topic
+            self.metrics.inc("raincheck_kafka_skipped_offsets_total", note.stop - note.start, topic=topic, reason=note.reason)
+
+    def saved(self, changes: Changes, engine: Engine, seconds: float) -> None:
+        m = self.metrics
+        m.inc("raincheck_state_snapshots_total")
+        m.observe("raincheck_state_snapshot_duration_seconds", seconds)
+        m.set("raincheck_state_last_snapshot_timestamp_seconds", wall.now_ms() / 1000)
+        self.component("state", True)
+        for (name, reason), n in changes.counts.items():
+            if name in self.plan.models and reason == "late":
+                m.inc("raincheck_late_events_total", n, model=name)
+            elif name in self.plan.models:
+                m.inc("raincheck_events_skipped_total", n, model=name, reason=reason)
+        for row in changes.windows:
+            self.judged(row.verdict)
+            known = row.verdict.status != "unknown"
+            m.inc("raincheck_windows_evaluated_total", model=row.verdict.model) if known else m.inc(
+                "raincheck_windows_skipped_total", model=row.verdict.model, reason=row.verdict.reason or "unknown"
+            )
+        for incident in changes.incidents.values():
+            self._incident(incident)
+        for name in changes.evidence:
+            self._promise(name, engine)
+        for alert in changes.alerts:
+            if alert.event == "opened":
+                counter = "raincheck_pages_total" if alert.incident.severity == "page" else "raincheck_tickets_total"
+                m.inc(counter, model=alert.incident.model, kind=alert.incident.kind)  # type: ignore[arg-type] # one of two literals
+
+    def save_failed(self, error: Exception) -> None:
+        del error  # the loop that catches it tells it
+        self.metrics.inc("raincheck_state_snapshot_failures_total")
+        self.component("state", False)
+
+    def ticked(self, engine: Engine, source: Source) -> None:
+        m, status = self.metrics, source.status()
+        self.component("source", status.connected)
+        if status.contact_age_ms is not None:
+            m.set("raincheck_kafka_last_contact_timestamp_seconds", (wall.now_ms() - status.contact_age_ms) / 1000)
+        m.set("raincheck_kafka_last_poll_timestamp_seconds", wall.now_ms() / 1000)
+        assigned: dict[str, int] = {}
+        paused: dict[str, int] = {}
+        for name, partition in status.partitions.items():
+            stream, _, number = name.rpartition("/")
+            topic = self.plan.streams[stream].topic
+            assigned[topic] = assigned.get(topic, 0) + 1
+            paused[topic] = paused.get(topic, 0) + (partition.paused or partition.halted)
+            if partition.lag is not None:
+                m.set("raincheck_kafka_lag_records", partition.lag, topic=topic, partition=number)
+        for topic, n in assigned.items():
+            m.set("raincheck_kafka_assigned_partitions", n, topic=topic)
+            m.set("raincheck_kafka_paused_partitions", paused[topic], topic=topic)
+        self._totals("raincheck_kafka_errors_total", "error", status.errors)
+        self._totals("raincheck_kafka_reconnects_total", "reason", status.rebuilds)
+        for stream in self.plan.streams:
+            low = engine.watermark.low_ms(p for p in engine.watermark.positions if p.rpartition("/")[0] == stream)
+            if low is not None:
+                m.set("raincheck_stream_watermark_timestamp_seconds", low / 1000, stream=stream)
+
+    # ---- what is known of a model
+
+    def judged(self, verdict: Verdict) -> None:
+        """The last verdict stays exported; how fresh it is is a metric of its own."""
+        m, model = self.metrics, verdict.model
+        m.set("raincheck_window_last_end_timestamp_seconds", verdict.end_ms / 1000, model=model)
+        m.set("raincheck_window_events", verdict.events, model=model)
+        m.remove("raincheck_evidence_share", model=model)
+        if verdict.status == "unknown":
+            return
+        m.set("raincheck_evidence", verdict.evidence, model=model)
+        m.set("raincheck_evidence_threshold", verdict.threshold, model=model)
+        if verdict.evidence >= verdict.threshold - 1:
+            for subject in verdict.subjects:
+                m.set("raincheck_evidence_share", subject.share, model=model, subject=subject.name)
+        for subject in verdict.subjects:
+            m.set("raincheck_effect", subject.size, model=model, subject=subject.name, statistic=subject.statistic, segment="")
+
+    def restored(self, engine: Engine, last: Mapping[str, Verdict | None]) -> None:
+        """After a start: what the saved state says, before anything new has come."""
+        self.metrics.inc("raincheck_state_restores_total", outcome="snapshot" if any(last.values()) else "fresh")
+        for verdict in last.values():
+            if verdict is not None:
+                self.judged(verdict)
+        for incident in engine.incidents.values():
+            self._incident(incident)
+        for name in self.plan.models:
+            self._promise(name, engine)
+
+    def _incident(self, incident: Incident) -> None:
+        labels = {"model": incident.model, "severity": incident.severity, "kind": incident.kind}
+        active = incident.resolved_ms is None
+        self.metrics.set("raincheck_incident_active", float(active), **labels)
+        if active:
+            self.metrics.set("raincheck_incident_onset_timestamp_seconds", incident.onset_ms / 1000, **labels)
+        else:
+            self.metrics.remove("raincheck_incident_onset_timestamp_seconds", **labels)
+        for answer in incident.answers:
+            if answer.kind == "false" and incident.severity == "page" and not active:
+                self.metrics.inc("raincheck_false_pages_total", model=incident.model)
+
+    def _promise(self, name: str, engine: Engine) -> None:
+        m, model, standing = self.metrics, self.plan.models[name], engine.standings[name]
+        m.set("raincheck_model_learning_ratio", engine.learnt(name), model=name)
+        m.remove("raincheck_model_info", model=name)
+        m.set("raincheck_model_info", 1, model=name, model_version="", mode=model.mode, team=model.owner)
+        limit = upper_limit(standing.ledger, model.budget.per_ms)
+        if limit is not None:
+            m.set("raincheck_false_page_rate_upper_limit", limit, model=name)
+        reference = engine.references.get(name)
+        if reference is not None:
+            m.set("raincheck_reference_timestamp_seconds", reference.until_ms / 1000, model=name)
+            m.set("raincheck_reference_events", standing.events, model=name)
+
+    def _totals(self, name: str, label: str, totals: Mapping[str, int]) -> None:
+        """Counters whose totals are kept elsewhere: adds what has come since the last look."""
+        for value, total in totals.items():
+            before = self._told.get((name, value), 0)
+            if total > before:
+                self.metrics.inc(name, total - before, **{label: value})  # type: ignore[arg-type] # names of the catalogue
+                self._told[name, value] = total
+
+
+def upper_limit(ledger: Ledger, per_ms: int) -> float | None:
+    """Poisson upper 95 % limit of acknowledged false pages per budget period; None before anything was judged.
+
+    chi2.ppf(.95, 2 (k + 1)) / 2 divided by the periods observed.
+
+    >>> round(upper_limit(Ledger(judged_ms=100, false_pages=0), 100), 2)
+    3.0
+    """
+    if ledger.judged_ms <= 0:
+        return None
+    limit = float(chi2.ppf(0.95, 2 * (ledger.false_pages + 1))) / 2
+    return limit / (ledger.judged_ms / per_ms) if math.isfinite(limit) else None
