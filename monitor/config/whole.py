@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from detectors.registry import PluginError, Registered, discover
 from monitor.config.reading import ABSENT, At, alternatives
-from monitor.plan import Model, Stream
+from monitor.plan import DetectorUse, Model, Stream
 
 
 def names(tree: Any, section: str) -> list[str]:
@@ -41,6 +43,48 @@ def settle_streams(streams: Mapping[str, Stream], tree: Any, at: At) -> dict[str
     return settled
 
 
+def known_detectors(plugins: tuple[str, ...], at: At) -> Mapping[str, Registered] | None:
+    """The detectors there are; None where a plug-in cannot be looked into, so that nobody can say which ids are wrong."""
+    if any(not Path(path).is_file() for path in plugins):
+        return None  # noted already where files are looked for
+    try:
+        return discover(plugins)
+    except PluginError as error:
+        where = at / "plugins" / plugins.index(error.source) if error.source in plugins else at / "plugins"
+        where.mistake(error.source, error.reason, "a Python file that loads, with detectors under ids of their own")
+        return None
+
+
+def check_detectors(models: Mapping[str, Model], plugins: tuple[str, ...], tree: Any, at: At) -> None:
+    """Ids that exist, parameters that they have, columns that they serve."""
+    if not any(model.detectors for model in models.values()):
+        return
+    known = known_detectors(plugins, at)
+    for model in models.values() if known is not None else ():
+        kinds = {name: column.kind for column in model.columns for name in (column.name, column.subject)}
+        listed = tree["models"][model.name]["detectors"]
+        whole = isinstance(listed, list | tuple) and len(listed) == len(model.detectors)  # one that is missing moves the others
+        for index, use in enumerate(model.detectors):
+            here = at / "models" / model.name / "detectors" / index if whole else at / "models" / model.name / "detectors"
+            registered = known.get(use.id) if known is not None else None
+            if registered is None:
+                (here / "id").mistake(use.id, "is no detector", alternatives(known or (), use.id))
+                continue
+            check_use(registered, use, kinds, here)
+
+
+def check_use(registered: Registered, use: DetectorUse, kinds: Mapping[str, str], here: At) -> None:
+    try:
+        registered.make(dict(use.parameters))
+    except ValueError as error:
+        here.mistake(use.id, f"cannot be made: {error}", "parameters as `raincheck detectors` shows them")
+    for index, name in enumerate(use.on):
+        if name not in kinds:
+            (here / "on" / index).mistake(name, "is no column of this model", alternatives(sorted(kinds), name) if kinds else "")
+        elif not {kind for column, kind in kinds.items() if column == name or column.startswith(f"{name}.")} & set(registered.kinds):
+            (here / "on" / index).mistake(name, f"is not a column that {use.id} serves", " or ".join(registered.kinds) + " columns")
+
+
 def check_columns(models: Mapping[str, Model], at: At) -> None:
     """Pictures and vectors expand into several columns: none may fall on another's name."""
     for model in models.values():
@@ -61,5 +105,6 @@ def check_plan(values: dict[str, Any], tree: Any, at: At) -> bool:
     check_columns(models, at)
     if "models" in values and not names(tree, "models"):
         (at / "models").mistake(ABSENT, "names no model", "at least one")
+    check_detectors(models, values.get("plugins", ()), tree, at)
     values["streams"] = settle_streams(values.get("streams", {}), tree, at)
     return True

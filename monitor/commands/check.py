@@ -1,0 +1,39 @@
+"""Reads a configuration and lists every mistake with its line, or says in words what it promises. Exit code 78 for mistakes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from monitor.commands import show
+
+NAME = "check"
+HELP = "list every mistake in a configuration, or say in words what it promises"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a YAML or JSON configuration")
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema for editors instead")
+    parser.add_argument("--without-files", action="store_true", help="accept named files (secrets, certificates) that are not here")
+
+
+def run(args: argparse.Namespace) -> int:
+    from monitor.check import summary, summary_json
+    from monitor.config import load
+    from monitor.config.editors import schema_text
+    from monitor.errors import EXIT_CONFIG, Misconfigured
+
+    if args.schema:
+        sys.stdout.write(schema_text())
+        return 0
+    if args.file is None:
+        raise Misconfigured.of("is missing", origin="raincheck check", field="FILE", right="the path of a configuration, or --schema")
+    try:
+        plan = load(args.file, look_for_files=not args.without_files)
+    except Misconfigured as error:
+        count = len(error.mistakes)
+        payload = {"ok": False, "error": "misconfigured", "mistakes": [mistake.as_json() for mistake in error.mistakes]}
+        show(args, payload, f"{error}\n{count} mistake{'' if count == 1 else 's'}.")
+        return EXIT_CONFIG
+    show(args, summary_json(plan), summary(plan))
+    return 0
