@@ -46,6 +46,10 @@ class Feed:
 
     def widen(self, topic: str, partitions: int) -> None:
         self.admin.create_partitions({topic: partitions})
+        # a producer believes its cache about partitions: the next one asks anew
+        if self._producer is not None:
+            self._producer.close(timeout=5)
+            self._producer = None
 
     def delete(self, topic: str) -> None:
         """Delete a topic and return when the broker knows it no longer (error code 3)."""
