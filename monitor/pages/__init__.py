@@ -40,7 +40,8 @@ class Pages:
         model = desk.plan.models.get(view.name)
         window_ms = model.window_ms if model is not None else 300_000
         zone = zone_of(model.timezone if model is not None else "UTC")
-        chosen = asked if asked in SPANS else "24h"
+        fresh = any(now_ms - i.onset_ms < 3 * HOUR_MS for i in view.open_incidents)
+        chosen = asked if asked in SPANS else "6h" if fresh else "24h"  # what began an hour ago is a sliver of a day
         verdicts = desk.windows(view.name, SPANS[chosen] // window_ms)
         incidents = desk.incidents(view.name)
         end_ms = verdicts[-1].end_ms if verdicts else now_ms
@@ -63,6 +64,7 @@ class Pages:
             reached=odds(max(0.0, last.evidence), window_ms) if last is not None and last.status != "unknown" else "",
             limit=odds(last.threshold, window_ms) if last is not None and last.status != "unknown" else "",
             subjects=views.subject_rows(last.subjects) if last is not None else [],
+            open=[(i, views.headline(i)) for i in view.open_incidents if i.severity != "note"],
             incidents=[(i, views.headline(i)) for i in incidents[:50]],
             at=lambda time_ms: hour(time_ms, now_ms, zone),
         )

@@ -20,7 +20,10 @@ from monitor.verdict import Verdict
 _Scale: TypeAlias = Callable[[float], float]
 LEFT, RIGHT, TOP, GAP, FOOT = 66.0, 12.0, 24.0, 34.0, 24.0  # margins and the space between panels, in drawing units
 STEPS_MS: Final = tuple(m * MINUTE_MS for m in (5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 10080, 20160))
-LEVELS_MS: Final = (HOUR_MS, 6 * HOUR_MS, DAY_MS, 7 * DAY_MS, 30 * DAY_MS, 365 * DAY_MS, 3650 * DAY_MS, 36500 * DAY_MS)
+LEVELS: Final = (
+    (HOUR_MS, "1 h"), (6 * HOUR_MS, "6 h"), (DAY_MS, "1 day"), (7 * DAY_MS, "1 week"), (30 * DAY_MS, "30 days"),
+    (365 * DAY_MS, "1 year"), (3650 * DAY_MS, "10 years"), (36500 * DAY_MS, "100 years"), (365000 * DAY_MS, "1000 years"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +158,11 @@ def _evidence_panel(shown: Sequence[Verdict], window_ms: int, x_of: _Scale, left
     paths = [_thin(run, int(right - left)) for run in runs if run]
     floor = TOP + tall
     ticks: list[Tick] = []
-    for level_ms in LEVELS_MS:
+    for level_ms, name in LEVELS:
         value = math.log10(level_ms / window_ms) if level_ms > window_ms else -1.0
         at = _height(value, top, TOP, tall)
         if 0 < value < top and all(abs(at - t.at) > 17 for t in ticks):
-            ticks.append(Tick(round(at, 1), span(level_ms)))
+            ticks.append(Tick(round(at, 1), name))
     last = judged[-1]
     limit = round(_height(last.threshold, top, TOP, tall), 1)
     ticks = [t for t in ticks if abs(t.at - limit) > 13]

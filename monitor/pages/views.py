@@ -16,6 +16,7 @@ from monitor.verdict import Subject, Verdict
 
 SPARK_ROWS: Final = 100  # a fleet larger than this gets its sparklines on the models' own pages
 SPARK_WIDTH, SPARK_HEIGHT = 240.0, 40.0
+NOTABLE: Final = 0.15  # share of the threshold, in log10, below which the wander of every day needs no number
 ORDER: Final = ("page", "ticket", "late", "unknown", "learning", "quiet")
 
 # the four answers: what the owner says, and what raincheck does about it
@@ -83,7 +84,7 @@ def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
     line, limit = sparkline(verdicts, SPARK_WIDTH, SPARK_HEIGHT)
     state = state_of(view, model, now_ms)
     lead = leading(view)
-    judged = view.last is not None and view.last.status != "unknown"
+    fill, reached, limit_text = _evidence(view, window_ms)
     return Row(
         name=view.name,
         path=model_path(view.name),
@@ -91,9 +92,9 @@ def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
         mode=view.mode,
         state=state,
         lead=pieces(lead) if lead is not None else None,
-        fill=share_of_limit(view.last),
-        reached=odds(max(0.0, view.last.evidence), window_ms) if judged and view.last is not None else "",
-        limit=odds(view.last.threshold, window_ms) if judged and view.last is not None else "",
+        fill=fill,
+        reached=reached,
+        limit=limit_text,
         behind=behind(view, now_ms),
         late=is_late(view, model, now_ms),
         learnt=round(100 * min(1.0, max(0.0, view.learnt))),
@@ -140,11 +141,19 @@ def behind(view: ModelView, now_ms: int) -> str:
     return "no data yet" if view.watermark_ms is None else f"{span(max(0, now_ms - view.watermark_ms))} ago"
 
 
-def share_of_limit(verdict: Verdict | None) -> float:
-    """Evidence as a share of its threshold, both as log10, from 0 to 1."""
-    if verdict is None or verdict.status == "unknown" or verdict.threshold <= 0:
-        return 0.0
-    return min(1.0, max(0.0, verdict.evidence / verdict.threshold))
+def _evidence(view: ModelView, window_ms: int) -> tuple[float, str, str]:
+    """Share of the threshold (both log10), how rarely chance gets there, and where the page is; of the open incident, if there is one.
+
+    Opening one sets the running sums to zero: its own evidence is what the owner was told, not what stands there since.
+    """
+    last = view.last
+    told: Incident | Verdict | None = next((i for i in view.open_incidents if i.kind == "statistical" and i.severity != "note"), None)
+    told = told or (last if last is not None and last.status != "unknown" else None)
+    if told is None or told.threshold <= 0:
+        return 0.0, "", ""
+    fill = min(1.0, max(0.0, told.evidence / told.threshold))
+    reached = odds(told.evidence, window_ms) if fill >= NOTABLE else "nothing unusual"
+    return fill, reached, odds(told.threshold, window_ms)
 
 
 def subject_rows(subjects: Sequence[Subject]) -> list[SubjectRow]:

@@ -31,3 +31,16 @@ class MemoryNotifier:
             receipts.append(Receipt(receiver, reason))
         failed = "; ".join(f"{receipt.receiver}: {receipt.reason}" for receipt in receipts if receipt.reason)
         return Retry(failed, tuple(receipts)) if failed else Delivered(tuple(receipts))
+
+
+class MemoryShelf:
+    """Keeps dead letters in a list; raises OSError while `full` is set."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.full = False
+
+    def write(self, line: bytes) -> None:
+        if self.full:
+            raise OSError("no space left")
+        self.lines.append(line)
