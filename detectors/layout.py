@@ -16,7 +16,7 @@ Group: TypeAlias = Literal["inputs", "predictions", "images", "embeddings", "lab
 
 # Statistics of one picture and of one vector, in the order in which their measuring functions return them.
 IMAGE_STATISTICS: tuple[str, ...] = (
-    "brightness", "contrast", "blockiness", "noise", "high_frequency", "anisotropy", "colour_balance", "quality",
+    "brightness", "contrast", "haze", "colour_balance", "colourfulness", "noise", "sharpness", "anisotropy", "blockiness", "quality",
 )  # fmt: skip
 IMAGE_CATEGORIES: tuple[str, ...] = ("format", "size")
 EMBEDDING_STATISTICS: tuple[str, ...] = ("norm", *(f"projection_{i}" for i in range(8)))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-Pixels: TypeAlias = NDArray[np.uint8]
+from detectors.images.light import Pixels
+
 Reason: TypeAlias = Literal["empty", "not a picture", "too large", "truncated", "undecodable"]
 
 PIXEL_LIMIT = 16_000_000

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 
 from detectors.images.blocks import blockiness
+from detectors.images.colour import colour_balance, colourfulness
 from detectors.images.decode import PIXEL_LIMIT, Picture, Refused, decode
 from detectors.images.header import JpegHeader, jpeg_header
-from detectors.images.light import brightness_contrast, colour_balance, luma
-from detectors.images.texture import anisotropy, high_frequency, noise
+from detectors.images.light import brightness_contrast, haze, luma
+from detectors.images.texture import texture
 from detectors.layout import IMAGE_CATEGORIES, IMAGE_STATISTICS
 
 
@@ -41,14 +42,17 @@ def measure(data: bytes, pixel_limit: int = PIXEL_LIMIT) -> Measurement:
     header = jpeg_header(data)
     grey = luma(picture.pixels)
     brightness, contrast = brightness_contrast(grey)
+    near = texture(grey)
     found = {
         "brightness": brightness,
         "contrast": contrast,
-        "blockiness": blockiness(grey),
-        "noise": noise(grey),
-        "high_frequency": high_frequency(grey),
-        "anisotropy": anisotropy(grey),
+        "haze": haze(picture.pixels),
         "colour_balance": colour_balance(picture.pixels),
+        "colourfulness": colourfulness(picture.pixels, grey),
+        "noise": near.noise,
+        "sharpness": near.sharpness,
+        "anisotropy": near.anisotropy,
+        "blockiness": blockiness(grey),
         "quality": math.nan if header is None else header.quality,
     }
     names = {"format": _format(picture, header), "size": f"{picture.width}x{picture.height}"}

@@ -3,55 +3,60 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.images.light import Luma
 
-_FLOOR = 0.05  # grey levels: a constant picture has a finite logarithm, and rounding to integers stays below notice
+_FLOOR = 0.3  # grey levels: what rounding leaves in a flat picture, so that its logarithm is finite and calm
+_QUIET = 30.0  # grey levels squared: below this, neighbours agree or not by chance
 
 
-def noise(grey: Luma) -> float:
-    """log of the noise's standard deviation in grey levels: sqrt(pi / 2) mean |N * g| / 6 with N = [1 -2 1; -2 4 -2; 1 -2 1].
+@dataclass(frozen=True, slots=True)
+class Texture:
+    """Three logarithms and shares without units; NaN in a picture too small to have neighbours."""
 
-    N removes planes and straight edges, so scenes matter little. NaN below 3 x 3 pixels.
+    noise: float
+    sharpness: float
+    anisotropy: float
 
-    Source: Immerkaer, Fast noise variance estimation, 1996.
+
+def texture(grey: Luma) -> Texture:
+    """Texture of a picture of shape (rows, columns) in grey levels; needs 3 x 3 pixels, the anisotropy 4 x 4.
+
+    With N = [1 -2 1; -2 4 -2; 1 -2 1], which removes planes and straight edges so that scenes matter little:
+
+    - noise: mean log(1 + |N * g|). The logarithm keeps the few pixels on corners from speaking for the rest;
+    - sharpness: log of mean |N * g| over the mean first differences. A ratio, so neither exposure nor contrast moves it; blur,
+      resizing, a lower quality and dirt do;
+    - anisotropy: with r the residual from the mean of the four neighbours and s(a, b) = 2 a b / (a^2 + b^2 + 30), the mean of s over
+      pairs one above the other, less that over pairs side by side. Streaks of rain and of upright structure raise it, sideways motion
+      lowers it; s is bounded, so that one strong edge weighs no more than a faint streak.
+
+    >>> upright = np.tile(np.array([0, 0, 200, 0], dtype=np.float32), (8, 2))
+    >>> texture(upright).anisotropy > 0.5, texture(upright.T).anisotropy < -0.5
+    (True, True)
+
+    Source: N after Immerkaer, Fast noise variance estimation, 1996. The others were chosen among some forty on photographs spoilt in
+    nineteen ways: sharpness moved by 4.6 to 8.4 standard deviations under blur (fine cosine coefficients 5 to 6), anisotropy by 2.5 to
+    4.0 under rain (log ratio of first differences 1.2 to 2.0).
     """
     if min(grey.shape) < 3:
-        return math.nan
+        return Texture(math.nan, math.nan, math.nan)
     rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
-    both = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
-    return math.log(math.sqrt(math.pi / 2) * float(np.abs(both).mean()) / 6 + _FLOOR)
+    fine = np.abs(rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:])
+    across = float(np.abs(grey[:, 1:] - grey[:, :-1]).mean())
+    down = float(np.abs(grey[1:] - grey[:-1]).mean())
+    sharpness = math.log((float(fine.mean()) + _FLOOR) / (across + down + _FLOOR))
+    return Texture(float(np.log1p(fine).mean()), sharpness, _anisotropy(grey))
 
 
-def anisotropy(grey: Luma) -> float:
-    """log(mean |horizontal difference| / mean |vertical difference|): positive for upright structure, as rain draws it. NaN below 2 x 2."""
-    if min(grey.shape) < 2:
+def _anisotropy(grey: Luma) -> float:
+    if min(grey.shape) < 4:
         return math.nan
-    across, down = np.abs(np.diff(grey, axis=1)).mean(), np.abs(np.diff(grey, axis=0)).mean()
-    return math.log((float(across) + _FLOOR) / (float(down) + _FLOOR))
-
-
-def high_frequency(grey: Luma) -> float:
-    """log mean square of the block cosine coefficients with i + j >= 9: fine detail, lost to blur and compression.
-
-    Orthonormal 8 x 8 transform on the grid that JPEG uses, in grey levels squared. NaN below 8 x 8 pixels.
-    """
-    rows, columns = grey.shape[0] // 8, grey.shape[1] // 8
-    if not rows or not columns:
-        return math.nan
-    cosines, fine = _cosines()
-    blocks = grey[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3)
-    power = np.square(cosines @ blocks @ cosines.T).mean(axis=(0, 1))
-    return math.log(float(power[fine].mean()) + _FLOOR**2)
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    k = np.arange(8)
-    matrix = np.sqrt(2 / 8) * np.cos(np.pi * (2 * k[None, :] + 1) * k[:, None] / 16)
-    matrix[0] = np.sqrt(1 / 8)
-    return matrix.astype(np.float32), k[:, None] + k[None, :] >= 9
+    r = grey[1:-1, 1:-1] - (grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]) * 0.25
+    power = r * r + _QUIET / 2
+    above = r[1:] * r[:-1] / (power[1:] + power[:-1])
+    beside = r[:, 1:] * r[:, :-1] / (power[:, 1:] + power[:, :-1])
+    return 2.0 * (float(above.mean()) - float(beside.mean()))
