@@ -1,0 +1,158 @@
+"""JSON records to columns: a typed decoder per record, and for records it refuses a careful look that keeps what can be kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from monitor.batch import Records, Slice
+from monitor.codecs.assembly import Assembly, Gathered
+from monitor.codecs.leaves import body_leaves, head_leaves, text_of
+from monitor.codecs.shapes import Shape, parse
+from monitor.errors import Poison
+from monitor.plan import Plan, Stream
+
+FORMAT = "json"
+
+_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class JsonCodec:
+    """Decodes one stream. Every record is decoded by itself: two broken records must never pair up into valid ones.
+
+    What happens to a record follows from its own bytes alone, never from its neighbours: the typed decoder takes the clean
+    ones (all of a poll at once, where all are clean), and each one it refuses is parsed by the lenient parser, where a bad
+    value becomes a flag and only what cannot be read or identified is rejected.
+    """
+
+    def __init__(self, plan: Plan, stream: Stream) -> None:
+        """ValueError where the plan does not say whose records these are."""
+        watched = [plan.models[stream.model]] if stream.model is not None else list(plan.models.values())
+        if not watched:
+            raise ValueError(f"streams.{stream.name}: no model to read records for")
+        if stream.fields.model is None and len(watched) > 1:
+            raise ValueError(f"streams.{stream.name}: with several models, either model or fields.model must say whose records these are")
+        self._plan, self._stream = plan, stream
+        # a stream's fixed model counts, whatever its records say
+        fields = replace(stream.fields, model=None) if stream.model is not None else stream.fields
+        head = head_leaves(fields, timed=stream.event_time == "field")
+        self._shapes = {model.name: Shape([*head, *body_leaves(model, stream.role)]) for model in watched}
+        self._only = watched[0].name if len(watched) == 1 else None
+        self._whose = Shape([leaf for leaf in head if leaf.use == "model"])
+
+    def decode(self, records: Records) -> Slice:
+        """Columns per model and version, rejected records with their reasons, and counts; never raises for what records hold."""
+        assembly = Assembly(self._plan, self._stream, records)
+        sizes = [0 if value is None else len(value) for value in records.values]
+        clean = bool(sizes) and min(sizes) > 0 and max(sizes) <= self._plan.limits.max_record_bytes
+        gathered = self._quickly(records, assembly) if clean else None
+        for rows in self._carefully(records, assembly) if gathered is None else gathered:
+            assembly.add(rows)
+        return assembly.slice(sum(sizes))
+
+    def _quickly(self, records: Records, assembly: Assembly) -> list[Gathered] | None:
+        """All records by the typed decoders; None where one of them is refused."""
+        values: list[Any] = records.values
+        everything = np.arange(len(values), dtype=np.int64)
+        try:
+            if self._only is not None:
+                shape = self._shapes[self._only]
+                if shape.one is None:
+                    return None
+                columns = shape.columns(list(map(shape.one.decode, values)))
+                return [Gathered(self._only, shape.leaves, everything, None, columns)]
+            if self._whose.one is None:
+                return None
+            (names,) = self._whose.columns(list(map(self._whose.one.decode, values)))
+            by_model: dict[str | None, list[int]] = {}
+            for i, name in enumerate(map(text_of, names)):
+                by_model.setdefault(name, []).append(i)
+            found = []
+            for name in [name for name in by_model if name in self._shapes]:
+                assert name is not None
+                shape, at = self._shapes[name], by_model.pop(name)
+                if shape.one is None:
+                    return None
+                columns = shape.columns([shape.one.decode(values[i]) for i in at])
+                found.append(Gathered(name, shape.leaves, np.array(at, dtype=np.int64), None, columns))
+        except _REFUSALS:
+            return None
+        for name, at in by_model.items():
+            for i in at:
+                assembly.nobody(i, name)
+        return found
+
+    def _carefully(self, records: Records, assembly: Assembly) -> list[Gathered]:
+        """Each record for itself."""
+        limit = self._plan.limits.max_record_bytes
+        found: dict[str, tuple[list[int], list[int], list[tuple[Any, ...]]]] = {}
+        for i, value in enumerate(records.values):
+            if value is None:
+                assembly.counts["tombstone"] += 1
+            elif len(value) > limit:
+                assembly.reject(i, "oversize", f"{len(value)} bytes, at most {limit} are read")
+            else:
+                try:
+                    for row, (name, raw) in enumerate(self._rows(value)):
+                        if name not in self._shapes:
+                            assembly.nobody(i, name)
+                            continue
+                        places, rows, tuples = found.setdefault(name, ([], [], []))
+                        places.append(i)
+                        rows.append(row)
+                        tuples.append(raw)
+                except Poison as poison:
+                    assembly.reject(i, poison.reason, poison.detail)
+        return [
+            Gathered(
+                name, self._shapes[name].leaves, np.array(places, dtype=np.int64), np.array(rows, dtype=np.int64),
+                list(map(list, zip(*tuples, strict=True))),
+            )
+            for name, (places, rows, tuples) in found.items()
+        ]  # fmt: skip
+
+    def _rows(self, value: bytes) -> list[tuple[str | None, tuple[Any, ...]]]:
+        """Whose rows a record holds, and their raw values; Poison where it cannot be read."""
+        try:
+            rows = self._typed(value)
+        except _REFUSALS:
+            rows = None
+        if rows is not None:
+            return rows
+        document = parse(value)
+        if self._only is not None:
+            shape = self._shapes[self._only]
+            return [(self._name(shape, raw), raw) for raw in shape.read(document)]
+        names = [text_of(raw[0]) for raw in self._whose.read(document)]
+        found: list[tuple[str | None, tuple[Any, ...]]] = [(name, ()) for name in names if name not in self._shapes]
+        for name in dict.fromkeys(names):
+            if name in self._shapes:
+                shape = self._shapes[name]
+                found += [(name, raw) for raw in shape.read(document) if self._name(shape, raw) == name]
+        return found
+
+    def _typed(self, value: bytes) -> list[tuple[str | None, tuple[Any, ...]]] | None:
+        listed = value.lstrip()[:1] == b"["
+        if self._only is None:
+            if listed or self._whose.one is None:
+                return None
+            ((whose,),) = self._whose.tuples([self._whose.one.decode(value)])
+            name = text_of(whose)
+            if name not in self._shapes:
+                return [(name, ())]
+        else:
+            name = self._only
+        shape = self._shapes[name]
+        if shape.one is None:
+            return None
+        rows = shape.many.decode(value) if listed else [shape.one.decode(value)]
+        return [(self._name(shape, raw), raw) for raw in shape.tuples(rows)]
+
+    def _name(self, shape: Shape, raw: tuple[Any, ...]) -> str | None:
+        return self._only if shape.model is None else text_of(raw[shape.model])
+
+
+build = JsonCodec
