@@ -1,189 +1,238 @@
-"""What normal looks like, learnt once from the reference: from counts to the law of every stream when nothing has changed."""
+"""What normal looks like, learnt once from the reference: from counts to the law of every stream when nothing has changed.
+
+    profile of the cells (season on the probit scale, shrunk) -> streams out of fold -> what season is left -> wander by likelihood
+    -> tails -> variance by horizon, dead zone -> clip and inflation by replaying the reference
+
+Everything that the reference is judged by is taken out of fold: each week is held against what the other weeks taught.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta as beta_law
 
-from detectors.budget import season
-from detectors.budget.evidence import HORIZONS, LAMBDAS, bet_weights
+from detectors.budget import calendar, profile, season, spread, tail, wander
+from detectors.budget.calibrated import Calibration, Learnt, Options, TooLittle
+from detectors.budget.evidence import LAMBDAS, bet_weights
 from detectors.budget.history import History
 from detectors.budget.innovation import Wander
-from detectors.budget.packing import pack, unpack
-from detectors.budget.series import Series, series, totals_and_typical
-from detectors.budget.stage import stage_of
+from detectors.budget.replay import WIDER, Tape, own_kappa, pages
+from detectors.budget.report import visible_shifts
+from detectors.budget.series import Series, hours, series, totals_and_typical
+from detectors.budget.stage import Stage, stage_of
 from detectors.layout import Column
-from detectors.streams.cells import Layout, layout
-from detectors.streams.shape import Panel, Rates, Shape, Stream, shape
+from detectors.streams.cells import layout
+from detectors.streams.shape import Shape, Stream, shape
 from detectors.streams.weights import CADENCES
 
+__all__ = ["Calibration", "Options", "TooLittle", "calibrate"]
+
 Floats = NDArray[np.float64]
-VERSION = 1
+Ints = NDArray[np.int64]
+CLIPS = (8.0, 5.0, 4.0)
+NEVER = 1e9  # the price of a bet that is not offered
+LEAST_BLOCKS = 40  # of a slower cadence, before it can be calibrated
+SLOWEST_MS = 3 * 86_400_000
+KAPPA_LIMIT = 20.0  # lengths of the reference: at most one valid stream in twenty is widened for nothing
 
 
-class TooLittle(ValueError):
-    """The history cannot be learnt from yet; the message says what it lacks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the owner asked for: `budget_ms` is event time per tolerated false page, `safety` the factor on it (None: by the reference's length).
-
-    `location` (sd), `scale` (ratio less one), `rate` (share) and `psi` (bias-corrected) are effects below which nobody is woken.
-    """
-
-    window_ms: int
-    timezone: str = "UTC"
-    budget_ms: float = 30 * 86_400_000.0
-    safety: float | None = None
-    location: float = 0.1
-    scale: float = 0.1
-    rate: float = 0.005
-    psi: float = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Immutable; arrays are per stream unless said otherwise. `season` (columns, streams), `cost` (streams, lambdas)."""
-
-    options: Options
-    shape: Shape
-    cadences: tuple[int, ...]
-    days: float
-    season: Floats
-    wander: Wander
-    effect_mean: Floats
-    dead: Floats
-    cost: Floats
-    kappa: Floats
-    upper: Floats
-    bunching: Floats
-    clip: float
-    report: dict[str, Any]
-
-    @property
-    def weights(self) -> Floats:
-        """Weights of all sums, shape (streams, 2, bets)."""
-        return bet_weights(np.array([s.weight for s in self.shape.streams]), np.array([s.law == "signed" for s in self.shape.streams]))
-
-    @property
-    def threshold(self) -> float:
-        """A, in windows; infinite where the reference is too short for pages."""
-        if not self.may_page:
-            return float("inf")
-        safety = self.options.safety if self.options.safety is not None else stage_of(self.days).safety
-        return safety * self.options.budget_ms / self.options.window_ms
-
-    @property
-    def ticket(self) -> float:
-        """One day, in windows."""
-        return max(86_400_000 / self.options.window_ms, 2.0)
-
-    @property
-    def may_page(self) -> bool:
-        """Whether the reference is long enough for pages; otherwise tickets only."""
-        return stage_of(self.days).pages
-
-    def pack(self) -> bytes:
-        """Versioned bytes without pickle; `unpack` gives an equal calibration."""
-        s = self.shape
-        arrays: dict[str, NDArray[Any]] = {"bounds": s.layout.bounds, "season": self.season.astype(np.float32)}
-        for name in PER_STREAM:
-            arrays[name] = getattr(self, name)
-        arrays |= {f"wander.{k}": getattr(self.wander, k) for k in Wander.__slots__}
-        for kind, panel in (("numeric", s.numeric), ("categorical", s.categorical)):
-            arrays[f"{kind}.columns"], arrays[f"{kind}.places"], arrays[f"{kind}.shares"] = panel.columns, panel.places, panel.shares
-            arrays[f"{kind}.merge"] = panel.merge.astype(np.uint8)
-        arrays |= {f"rates.{k}": getattr(s.rates, k) for k in ("columns", "places", "bounds", "share")}
-        header = {
-            "kind": "calibration", "version": VERSION, "options": asdict(self.options), "columns": [asdict(c) for c in s.layout.columns],
-            "rates": s.rates.names, "streams": [asdict(x) for x in s.streams], "cadences": self.cadences, "days": self.days,
-            "clip": self.clip, "report": self.report,
-        }  # fmt: skip
-        return pack(header, arrays)
-
-    @staticmethod
-    def unpack(data: bytes) -> Calibration:
-        """Raises ValueError when the bytes are damaged, or of another kind or version."""
-        head, a = unpack(data)
-        if (head.get("kind"), head.get("version")) != ("calibration", VERSION):
-            raise ValueError(
-                f"calibration: expected version {VERSION}, got {head.get('kind')} {head.get('version')}; learn the reference again"
-            )
-        columns = tuple(Column(**c) for c in head["columns"])
-        panels = [
-            Panel(a[f"{k}.columns"], a[f"{k}.places"], a[f"{k}.shares"], a[f"{k}.merge"].astype(float)) for k in ("numeric", "categorical")
-        ]
-        rates = Rates(a["rates.columns"], a["rates.places"], a["rates.bounds"], a["rates.share"], tuple(head["rates"]))
-        frozen = Shape(Layout(columns, a["bounds"]), panels[0], panels[1], rates, tuple(Stream(**x) for x in head["streams"]))
-        wander = Wander(**{k: a[f"wander.{k}"] for k in Wander.__slots__})
-        return Calibration(
-            Options(**head["options"]), frozen, tuple(head["cadences"]), head["days"], a["season"].astype(float), wander,
-            *(a[name] for name in PER_STREAM), head["clip"], head["report"],
-        )  # fmt: skip
-
-
-PER_STREAM = ("effect_mean", "dead", "cost", "kappa", "upper", "bunching")
-
-
-def calibrate(columns: Sequence[Column], history: History, options: Options, cells: Mapping[str, Floats] | None = None) -> Calibration:
+def calibrate(columns: Sequence[Column], history: History, options: Options) -> Calibration:
     """Learn the law of every stream under "nothing changed" from the closed windows of a reference.
 
-    `columns` as folded, `history` their counts, `cells` optional mean values per quantile cell of numeric columns.
-    Raises ValueError when the history is empty, of other windows, or lacks a column.
+    `columns` as folded, `history` their counts. Raises TooLittle while there is too little of it, ValueError when it has other
+    windows than the model or lacks a column.
     """
     if history.window_ms != options.window_ms:
         raise ValueError(f"calibration: history has windows of {history.window_ms} ms, the model of {options.window_ms} ms")
     missing = [c.name for c in columns if c.name not in history.counts]
-    if missing:
-        raise ValueError(f"calibration: history lacks column(s) {', '.join(missing)}")
-    if len(history.start_ms) < 2:
-        raise TooLittle(f"calibration: {len(history.start_ms)} windows of history, at least 2 are needed")
+    if missing or not columns:
+        raise ValueError(f"calibration: history lacks column(s) {', '.join(missing) or '(there are none)'}")
+    if len(history.start_ms) < 8:
+        raise TooLittle(f"calibration: {len(history.start_ms)} windows of history, at least 8 are needed")
     place = layout(columns, {c.name: history.counts[c.name].shape[1] for c in columns})
     totals, typical = totals_and_typical(place, history)
+    if not typical.any():
+        raise TooLittle("calibration: no event in the whole history")
     span = history.span_ms / history.window_ms
-    cadences = tuple(c for c in CADENCES if c == 1 or (span / c >= 40 and c * history.window_ms <= 3 * 86_400_000))
+    cadences = tuple(c for c in CADENCES if c == 1 or (span / c >= LEAST_BLOCKS and c * history.window_ms <= SLOWEST_MS))
     frozen = shape(place, totals, typical, cadences)
-    past = series(frozen, cadences, history)
-    signed = np.array([s.law == "signed" for s in frozen.streams])
-    beta, rest = season.fit(past, frozen.streams, options.timezone, options.window_ms, history.days)
-    inverse = np.where(signed, 1 / np.maximum(past.events, 1), 1.0)
-    count = np.maximum(past.seen.sum(0), 1)
-    variance = np.where(past.seen, rest**2, 0).sum(0) / count
-    noise = np.where(past.seen, inverse, 0).sum(0) / count
-    a = np.clip(variance / np.maximum(noise, 1e-12), 1e-6, np.where(signed, 1.0, np.inf))
-    white = np.maximum(variance - a * noise, 0.0)
-    S = len(frozen.streams)
-    wander = Wander(np.full(S, 0.9), np.zeros(S), a, white, np.ones(S))
+    gamma, used, past = _streams(frozen, cadences, history, options)
+    beta, rest, kept = _rest_of_season(frozen, past, history, options)
+    return _law(frozen, cadences, history, options, past, rest, Learned(gamma, beta, used + kept - 1))
+
+
+class Learned:
+    """What the season has come to: coefficients of the cells and of the streams, and how many columns each stream spent."""
+
+    def __init__(self, gamma: Floats, beta: Floats, used: Floats) -> None:
+        self.gamma, self.beta, self.used = gamma, beta, used
+
+
+def folds(day: Ints, days: float) -> Ints:
+    """Weeks; pairs of days in short references; quarters in very short ones."""
+    if days < 4:
+        return np.arange(len(day)) * 4 // len(day)
+    return np.unique(day // (7 if days >= 21 else 2), return_inverse=True)[1].astype(np.int64)
+
+
+def _days(history: History) -> Ints:
+    days: Ints = (history.start_ms - history.start_ms[0]) // calendar.DAY_MS
+    return days
+
+
+def _streams(frozen: Shape, cadences: tuple[int, ...], history: History, options: Options) -> tuple[Floats, Floats, Series]:
+    """Profile from everything, columns it spent per stream, and the streams of each fold against the profile of the others."""
+    day = _days(history)
+    fold = folds(day, history.days)
+    groups = calendar.groups(history.days)
+    x = calendar.columns(history.start_ms + history.window_ms // 2, options.timezone, history.days)
+    sums = hours(frozen, history, x, day)
+    first = np.searchsorted(history.start_ms, history.start_ms[0] + sums.day * calendar.DAY_MS)
+    hour_fold = fold[np.minimum(first, len(fold) - 1)] if history.days >= 4 else np.arange(len(sums.day)) * 4 // len(sums.day)
+    gamma, used = profile.fit(sums, groups, np.ones(len(sums.day), bool))
+    gamma = gamma.astype(np.float32).astype(float)
+    apart = [profile.fit(sums, groups, hour_fold != f, gamma)[0] for f in range(int(fold.max()) + 1)]
+    past = series(frozen, cadences, history, x, fold, apart)
+    spent = used[[s.column for s in frozen.streams]]
+    seasonal = np.array([s.place < 5 * len(used) or s.statistic == "level" for s in frozen.streams])
+    return gamma, np.where(seasonal, spent, 1.0), past
+
+
+def linear(signed: NDArray[np.bool_], value: Floats, events: Floats) -> Floats:
+    """The scale on which a stream is modelled: scores per root event, so that a wander of the level looks the same at any volume."""
+    return np.where(signed, value / np.sqrt(np.maximum(events, 1.0)), value)
+
+
+def laws(streams: Sequence[Stream]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(signed, rate) flags."""
+    law = np.array([s.law for s in streams])
+    return law == "signed", law == "rate"
+
+
+def _rest_of_season(frozen: Shape, past: Series, history: History, options: Options) -> tuple[Floats, Floats, Floats]:
+    """Coefficients (P, S), residuals out of fold (T, S) and columns spent (S,) of the harmonic regression of the streams."""
+    signed, rate = laws(frozen.streams)
+    day = _days(history)
+    fold = folds(day, history.days)
+    groups = calendar.groups(history.days)
+    y = linear(signed, past.value, past.events)
+    weight = np.where(signed, past.events, past.seen.astype(float))
+    cadence = np.array([s.cadence for s in frozen.streams])
+    beta, rest, used = np.zeros((len(groups), y.shape[1])), y.copy(), np.ones(y.shape[1])
+    part = np.unique(day, return_inverse=True)[1]
+    fold_of_day = np.array([fold[np.flatnonzero(part == d)[0]] for d in range(int(part.max()) + 1)])
+    if history.days < 4:  # whole days cannot be left out
+        part, fold_of_day = fold, np.arange(int(fold.max()) + 1)
+    for c in np.unique(cadence[~rate]):
+        mine = np.flatnonzero((cadence == c) & ~rate)
+        middle = history.start_ms + history.window_ms - int(c) * history.window_ms // 2
+        x = calendar.columns(middle, options.timezone, history.days)
+        sums = season.days(x, y[:, mine], weight[:, mine], part)
+        beta[:, mine], used[mine] = season.solve(sums, np.ones(len(sums.A), bool), groups)
+        for f in np.unique(fold):
+            apart, _ = season.solve(sums, fold_of_day != f, groups)
+            inside = fold == f
+            rest[np.ix_(inside, mine)] -= x[inside] @ apart
+    return beta.astype(np.float32).astype(float), np.where(past.seen, rest, 0.0), used
+
+
+def _law(
+    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, past: Series, rest: Floats, learned: Learned
+) -> Calibration:
+    signed, rate = laws(frozen.streams)
+    streams, seen = frozen.streams, past.seen
     stage = stage_of(history.days)
-    v = np.ones((S, len(HORIZONS)))
-    dead = stage.dead * np.sqrt(2.0 * v[:, -1] / count)
-    at = np.minimum(np.searchsorted(HORIZONS, np.clip(16 / LAMBDAS**2, 1, 256) * 0.999), len(HORIZONS) - 1)
-    cost = LAMBDAS**2 / 2 * v[:, at]
+    family = np.unique([f"{s.statistic}/{s.cadence}/{s.law}" for s in streams], return_inverse=True)[1].astype(np.int64)
+    law, u = _wander(frozen, history, past, rest, signed, rate)
+    fold = folds(_days(history), history.days)
+    z = np.zeros_like(u)
+    for f in np.unique(fold):
+        z[fold == f] = tail.straighten(u[fold == f], tail.knots(u[fold != f], seen[fold != f], family))
+    v = spread.by_horizon(z, seen, family)
+    blocks = seen.sum(0)
+    dead = spread.dead_zone(v, learned.used, blocks, stage.dead)
+    price = spread.cost(v)
     if not stage.pages:
-        cost[:, LAMBDAS < 1] = 1e9
-    upper, bunching = _rare(past, frozen)
-    report = {"days": history.days, "stage": asdict(stage), "streams": S, "clip": 8.0}
-    effect = np.where(
-        signed | (np.array([s.law for s in frozen.streams]) == "rate"), 0.0, np.where(past.seen, past.effect, 0).sum(0) / count
+        price[:, LAMBDAS < 1] = NEVER
+    upper = _upper(past, rate)
+    tape = Tape(np.where(rate, past.value, z), past.events, past.elapsed, rate, dead, price, upper)
+    weights = bet_weights(np.array([s.weight for s in streams]), signed)
+    clip, kappa, wider, replayed = _check(tape, weights, options, history, stage)
+    sizes = np.where(seen, past.effect, 0.0).sum(0) / np.maximum(blocks, 1)
+    learnt = Learnt(
+        learned.gamma, learned.beta, np.where(signed | rate, 0.0, sizes), tail.knots(u, seen, family), dead, price, kappa, upper
     )
-    return Calibration(
-        options, frozen, cadences, history.days, beta, wander, effect, dead, cost, np.full(S, stage.inflation), upper, bunching, 8.0,
-        json.loads(json.dumps(report)),
-    )  # fmt: skip
+    report: dict[str, Any] = {
+        "days": round(history.days, 3), "stage": asdict(stage), "streams": len(streams), "cadences": list(cadences), "clip": clip,
+        "wider": wider, "replay": replayed,
+        "inflated": [_name(frozen, i, kappa[i]) for i in np.argsort(-kappa)[:50] if kappa[i] > stage.inflation * wider],
+        "inflated_share": round(float((kappa > stage.inflation * wider).mean()), 4),
+    }  # fmt: skip
+    done = Calibration(options, frozen, cadences, history.days, learnt, law, clip, report)
+    typical = np.array([float(np.median(past.events[seen[:, j], j])) if seen[:, j].any() else 0.0 for j in range(len(streams))])
+    return replace(done, report=report | {"visible": visible_shifts(done, typical)})
 
 
-def _rare(past: Series, frozen: Shape) -> tuple[Floats, Floats]:
-    """Upper 95 % limit of every rare rate, and by how much its events come in bunches."""
+def _name(frozen: Shape, i: int, kappa: float) -> dict[str, Any]:
+    s = frozen.streams[i]
+    column = frozen.layout.columns[s.column].name
+    return {"column": column, "statistic": s.statistic, "cadence": s.cadence, "kappa": round(float(kappa), 2)}
+
+
+def _wander(
+    frozen: Shape, history: History, past: Series, rest: Floats, signed: NDArray[np.bool_], rate: NDArray[np.bool_]
+) -> tuple[Wander, Floats]:
+    """The state space of every stream and its innovations on the reference, cadence by cadence."""
+    S = len(frozen.streams)
+    out = Wander(np.full(S, 0.9), np.zeros(S), np.ones(S), np.zeros(S), np.ones(S))
+    u = np.zeros_like(rest)
+    cadence = np.array([s.cadence for s in frozen.streams])
+    end = history.start_ms + history.window_ms
+    for c in np.unique(cadence[~rate]):
+        mine = np.flatnonzero((cadence == c) & ~rate)
+        at = np.flatnonzero(past.seen[:, mine].any(axis=1))
+        spot = np.ix_(at, mine)
+        steps = np.diff(end[at], prepend=end[at[0]] - c * history.window_ms) / (c * history.window_ms)
+        seen = past.seen[spot]
+        inverse = np.where(signed[mine] & seen, 1 / np.maximum(past.events[spot], 1), 1.0)
+        law = wander.fit(rest[spot], inverse, seen, steps, signed[mine])
+        raw = wander.innovations(law, rest[spot], inverse, seen, steps)
+        scale = np.sqrt((np.clip(raw, -4, 4) ** 2).sum(0) / np.maximum(seen.sum(0), 1))
+        scale = np.where(seen.sum(0) > 0, np.maximum(scale, 0.5), 1.0)
+        u[spot] = raw / scale
+        for name, found in (("rho", law.rho), ("tau2", law.tau2), ("a", law.a), ("w", law.w), ("scale", scale)):
+            getattr(out, name)[mine] = found
+    return out, u
+
+
+def _upper(past: Series, rate: NDArray[np.bool_]) -> Floats:
+    """Upper 95 % limit of every rare rate."""
     n = past.events.sum(0)
-    hits = np.where([s.law == "rate" for s in frozen.streams], past.value.sum(0), 0.0)
-    upper = np.where(n > 0, beta_law.ppf(0.95, hits + 1, np.maximum(n - hits, 0) + 1e-9), 1.0)
-    expected = past.events * (hits / np.maximum(n, 1))
-    chi = np.where(expected > 0, (past.value - expected) ** 2 / np.where(expected > 0, expected, 1.0), 0.0).sum(0)
-    return upper, np.maximum(np.where(hits > 0, chi / np.maximum(past.seen.sum(0), 1), 1.0), 1.0)
+    hits = np.where(rate, past.value.sum(0), 0.0)
+    upper: Floats = np.where(rate & (n > 0), beta_law.ppf(0.95, hits + 1, np.maximum(n - hits, 0) + 1e-9), 1.0)
+    return upper
+
+
+def _check(tape: Tape, weights: Floats, options: Options, history: History, stage: Stage) -> tuple[float, Floats, float, dict[str, Any]]:
+    """(clip, kappa, common widening, pages of the replay): the least of each with which the reference does not page itself."""
+    budget = options.budget_ms / options.window_ms
+    span = history.span_ms / history.window_ms
+    periods = span / budget
+    one = np.ones(tape.z.shape[1])
+    clip = CLIPS[-1]
+    for clip in CLIPS:
+        tenth, whole = pages(tape, one, clip, weights, (budget / 10, budget))
+        if tenth <= max(2.0, 12 * periods) and whole <= max(1.0, 1.2 * periods):
+            break
+    kappa = own_kappa(tape, clip, weights, KAPPA_LIMIT * span)
+    wider, counts = 1.0, [0, 0, 0]
+    for wider in WIDER:
+        counts = pages(tape, kappa * wider, clip, weights, (budget / 10, budget / 3, budget))
+        if counts[0] <= max(1.0, 6 * periods) and counts[1] <= max(1.0, 1.8 * periods) and counts[2] == 0:
+            break
+    return clip, kappa * wider * stage.inflation, wider, dict(zip(("at_tenth", "at_third", "at_budget"), counts, strict=True))

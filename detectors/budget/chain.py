@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar
-from detectors.budget.calibration import Calibration
+from detectors.budget import calendar, tail
+from detectors.budget.calibrated import Calibration
 from detectors.budget.effects import least_effect, size_of, unit_of
 from detectors.budget.evidence import LAMBDAS, advance, gaussian, poisson
 from detectors.budget.innovation import innovate
 from detectors.budget.reading import Direction, Lead, Reading
-from detectors.budget.season import middle_ms
 from detectors.budget.state import RING, State
 from detectors.streams import blocks
+from detectors.streams.expected import expected
 from detectors.streams.measure import measure
 
 __all__ = ["Chain", "Lead", "Reading", "State"]
@@ -52,6 +52,7 @@ class Chain:
         self._cadence = [np.flatnonzero(np.array([s.cadence == k for s in streams])) for k in c.cadences]
         self._law = np.array([s.law for s in streams])
         self._signed, self._rate = self._law == "signed", self._law == "rate"
+        self._length = np.array([s.cadence for s in streams], float)
         self._weights = c.weights
         self._subject = [c.shape.layout.columns[s.column].subject for s in streams]
         o = c.options
@@ -63,7 +64,7 @@ class Chain:
         S = len(c.shape.streams)
         bets = (S, 2, len(LAMBDAS))
         return State(
-            name=self.name, pending=blocks.nothing(c.shape.layout, c.cadences), sums=np.zeros(bets), trail=np.zeros(bets),
+            name=self.name, pending=blocks.nothing(c.shape.layout, c.cadences, c.shape.panel.places.shape[1]), sums=np.zeros(bets), trail=np.zeros(bets),
             first_ms=np.full(bets, -1, np.int64), moved=np.zeros(bets), weighed=np.zeros(bets), base=np.zeros(bets),
             level=np.zeros(S), spread=c.wander.tau2.copy(), last_ms=np.full(S, -1, np.int64), end_ms=-1,
             held=np.zeros(S, bool), side=np.zeros(S, np.int8), ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S)),
@@ -84,64 +85,75 @@ class Chain:
             raise ValueError(f"window at {start_ms} ms begins before the last one's end at {state.end_ms} ms")
         end = start_ms + window
         flat = c.shape.layout.flat(counts)
-        pending, closed = blocks.add(c.shape.layout, c.cadences, state.pending, start_ms, window, flat)
+        shares = expected(c.shape.panel, c.learnt.gamma, self._calendar(start_ms + window // 2))
+        pending, closed = blocks.add(c.shape.layout, c.cadences, state.pending, start_ms, window, flat, shares)
         S = len(c.shape.streams)
         value, effect, events, season = np.zeros(S), np.zeros(S), np.zeros(S), np.zeros(S)
         first = np.full(S, start_ms, np.int64)
         for j, mine in enumerate(self._cadence):
             if len(mine) and closed.mask[j].any():
-                got = measure(c.shape, closed.counts[j])
+                got = measure(c.shape, closed.counts[j], closed.shares[j])
                 place, column = self._place[mine], self._column[mine]
                 value[mine], effect[mine] = got.value[place], got.effect[place]
                 events[mine] = got.events[place] * closed.mask[j][column]
                 first[mine] = closed.first_ms[j][column]
-                at = middle_ms(np.array([end]), c.cadences[j], window)
-                season[mine] = (calendar.columns(at, c.options.timezone, c.days) @ c.season[:, mine])[0]
+                season[mine] = self._calendar(end - c.cadences[j] * window // 2) @ c.learnt.season[:, mine]
+        return self._weigh(state, start_ms, pending, np.stack([value, effect, events, season]), first)
+
+    def _calendar(self, at_ms: int) -> Floats:
+        c = self.calibration
+        return calendar.columns(np.array([at_ms]), c.options.timezone, c.days)[0]
+
+    def _weigh(
+        self, state: State, start_ms: int, pending: blocks.Pending, measured: Floats, first: NDArray[np.int64]
+    ) -> tuple[State, Reading]:
+        """From raw values to z, bets and sums."""
+        c, (value, effect, events, season) = self.calibration, measured
+        window = c.options.window_ms
+        end = start_ms + window
         seen = events > 0
         started = np.where(state.last_ms < 0, first, state.last_ms)
         elapsed = np.where(seen, (end - started) / window, 0.0)
-        steps = (end - state.end_ms) / window if state.end_ms >= 0 else 1.0
+        steps = ((end - state.end_ms) / window if state.end_ms >= 0 else 1.0) / self._length
         root = np.sqrt(np.maximum(events, 1.0))
         rest = np.where(self._signed, value / root, value) - season
         inverse = np.where(self._signed, 1 / np.maximum(events, 1.0), 1.0)
         tested = seen & ~self._rate
         u, level, spread = innovate(c.wander, state.level, state.spread, rest, inverse, tested, steps, state.held)
-        z = np.clip(u / c.kappa, -c.clip, c.clip)
-        log_e = gaussian(z, c.dead, c.cost)
-        log_e[self._rate] = poisson(value[self._rate], events[self._rate], c.upper[self._rate], c.bunching[self._rate])
+        z = np.clip(tail.straighten(u, c.learnt.tails) / c.learnt.kappa, -c.clip, c.clip)
+        log_e = gaussian(z, c.learnt.dead, c.learnt.cost)
+        log_e[self._rate] = poisson(value[self._rate], events[self._rate], c.learnt.upper[self._rate], c.learnt.kappa[self._rate])
         on = seen[:, None, None]
         sums = np.where(on, advance(state.sums, log_e, elapsed, ~self._rate), state.sums)
-        # a score's effect is what is left of it beyond season and level; the others' is measured against the reference's mean
-        predicted = level if not state.held.any() else np.where(state.held, level, state.level)
-        shift = np.where(self._signed, rest, effect - c.effect_mean)
-        moved = self._trail(state, log_e, on, first, shift - np.where(self._signed, state.level, 0.0), events)
-        ring = self._ring(state, shift - np.where(self._signed, predicted, 0.0), events) if state.held.any() else {}
-        last = np.where(seen, end, started if state.end_ms >= 0 else np.where(seen, end, state.last_ms))
-        new = replace(state, pending=pending, sums=sums, level=level, spread=spread, last_ms=last, end_ms=end, **moved, **ring)
+        # a score's effect is what season and level leave of it; the others' is measured against the reference's mean
+        shift = np.where(self._signed, rest - c.wander.rho**steps * state.level, effect - c.learnt.effect_mean)
+        moved = self._trail(state, log_e, on, first, shift, events)
+        ring = self._ring(state, shift, events) if state.held.any() else (state.ring_moved, state.ring_weighed)
+        new = replace(
+            state, pending=pending, sums=sums, level=level, spread=spread, last_ms=np.where(seen, end, state.last_ms), end_ms=end,
+            trail=moved[0], first_ms=moved[1], base=moved[2], moved=moved[3], weighed=moved[4], ring_moved=ring[0], ring_weighed=ring[1],
+        )  # fmt: skip
         return new, self._read(new)
 
     def _trail(
         self, state: State, log_e: Floats, on: NDArray[np.bool_], first: NDArray[np.int64], shift: Floats, events: Floats
-    ) -> dict[str, NDArray[Any]]:
+    ) -> tuple[Floats, NDArray[np.int64], Floats, Floats, Floats]:
+        """(trail, first_ms, base, moved, weighed): the likeliest beginning of a change, and what has come since."""
         climbed = np.maximum(state.trail + np.maximum(log_e, -1e6), 0.0)
         begins = on & (state.trail <= 0) & (climbed > 0)
-        ended = on & (climbed <= 0)
-        gain, weight = (shift * events)[:, None, None], events[:, None, None]
-        keep = np.where(begins | ended, 0.0, 1.0)
-        grows = np.where(on & ~ended, 1.0, 0.0)
-        return {
-            "trail": np.where(on, climbed, state.trail),
-            "first_ms": np.where(begins, first[:, None, None], state.first_ms),
-            "base": np.where(begins, state.level[:, None, None], state.base),
-            "moved": keep * state.moved + grows * gain,
-            "weighed": keep * state.weighed + grows * weight,
-        }
+        keep = np.where(begins | (on & (climbed <= 0)), 0.0, 1.0)
+        grows = np.where(on & (climbed > 0), events[:, None, None], 0.0)
+        return (
+            np.where(on, climbed, state.trail),
+            np.where(begins, first[:, None, None], state.first_ms),
+            np.where(begins, state.level[:, None, None], state.base),
+            keep * state.moved + grows * shift[:, None, None],
+            keep * state.weighed + grows,
+        )
 
-    def _ring(self, state: State, shift: Floats, events: Floats) -> dict[str, Floats]:
-        return {
-            "ring_moved": np.concatenate([state.ring_moved[1:], (shift * events)[None]]),
-            "ring_weighed": np.concatenate([state.ring_weighed[1:], events[None]]),
-        }
+    def _ring(self, state: State, shift: Floats, events: Floats) -> tuple[Floats, Floats]:
+        moved = np.concatenate([state.ring_moved[1:], (shift * events)[None]])
+        return moved, np.concatenate([state.ring_weighed[1:], events[None]])
 
     def _read(self, state: State) -> Reading:
         c = self.calibration
@@ -169,7 +181,7 @@ class Chain:
             passed = passed or abs(effect) >= self._least[i]
         return Reading(
             float(np.log10(max(total, 1e-300))), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads),
-            self._recovered(state), passed, bool((state.last_ms >= 0).any()), c.may_page,
+            self._recovered(state), passed, bool((state.last_ms >= 0).any()), c.stage.pages,
         )  # fmt: skip
 
     def _lead(self, state: State, weighted: Floats, i: int, side: int, total: float, shares: Mapping[str, float]) -> tuple[Lead, float]:
@@ -228,6 +240,7 @@ class Chain:
         weight = state.ring_weighed[:, led].sum(0)
         effect = np.abs(state.ring_moved[:, led].sum(0)) / np.maximum(weight, 1.0)
         c = self.calibration
-        usual = 2 * np.sqrt(c.wander.tau2[led] + c.wander.w[led] / RING + c.wander.a[led] / np.maximum(weight, 1.0)) * c.kappa[led]
+        noise = c.wander.tau2[led] + c.wander.w[led] / RING + c.wander.a[led] / np.maximum(weight, 1.0)
+        usual = 2 * np.sqrt(noise) * c.learnt.kappa[led]
         gate = np.where(self._signed[led], np.maximum(self._least[led], usual), self._least[led])
         return bool((weight > 0).all() and (effect <= CALM * gate).all())

@@ -29,12 +29,19 @@ class Wander:
 
 
 def innovate(
-    wander: Wander, level: Floats, spread: Floats, value: Floats, inverse: Floats, seen: Flags, steps: float, held: Flags | None = None
+    wander: Wander,
+    level: Floats,
+    spread: Floats,
+    value: Floats,
+    inverse: Floats,
+    seen: Flags,
+    steps: Floats | float,
+    held: Flags | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """One step for all streams: (u, new level, new spread).
 
     `value` is the seasonal residual, `inverse` 1/n (1 where the law does not depend on n), `seen` whether a block closed, `steps`
-    windows since the last call. Streams that are not `seen`, or `held` because of an open incident, predict but do not learn.
+    blocks of the stream's cadence since the last call. Streams that are not `seen`, or `held` because of an open incident, predict but do not learn.
     """
     decay = wander.rho**steps
     level = decay * level

@@ -1,54 +1,53 @@
-"""What the hour of the week expects: harmonic regression of every stream, tested on days it has not seen."""
+"""What the hour of the week still expects of a stream once its cells have their season: shrunk harmonic regression, out of fold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar
-from detectors.budget.series import Series
-from detectors.streams.shape import Stream
+from detectors.budget.shrinkage import shrink
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
-def middle_ms(end_ms: NDArray[np.int64], cadence: int, window_ms: int) -> NDArray[np.int64]:
-    """Middle of the block that ends there, in UTC milliseconds."""
-    return end_ms - cadence * window_ms // 2
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Normal equations per day: `A` (D, S, P, P) and `B` (D, S, P)."""
+
+    A: Floats
+    B: Floats
 
 
-def linear(law: str, value: Floats, events: Floats) -> Floats:
-    """The scale on which a stream is modelled: scores per root event (an effect), so that a wander of the level looks the same at any volume."""
-    return value / np.sqrt(np.maximum(events, 1.0)) if law == "signed" else value
+def days(x: Floats, y: Floats, weight: Floats, day: Ints) -> Days:
+    """Sums of w x x' and w x y per day, for calendar columns `x` (T, P) and streams `y`, `weight` (T, S)."""
+    P, S = x.shape[1], y.shape[1]
+    products = (x[:, :, None] * x[:, None, :]).reshape(len(x), P * P)
+    numbers = np.unique(day)
+    A, B = np.zeros((len(numbers), S, P, P)), np.zeros((len(numbers), S, P))
+    for at, number in enumerate(numbers):
+        mine = day == number
+        A[at] = (weight[mine].T @ products[mine]).reshape(S, P, P)
+        B[at] = (weight[mine] * y[mine]).T @ x[mine]
+    return Days(A, B)
 
 
-def fit(past: Series, streams: Sequence[Stream], timezone: str, window_ms: int, days: float) -> tuple[Floats, Floats]:
-    """Coefficients (columns, streams) from all days, and residuals (T, streams) of each day under coefficients from the other folds."""
-    groups = calendar.groups(days)
-    beta = np.zeros((len(groups), len(streams)))
-    rest = np.zeros_like(past.value)
-    day = (past.end_ms - past.end_ms[0]) // calendar.DAY_MS
-    fold = day // (7 if days >= 21 else 2)
-    for cadence in {s.cadence for s in streams}:
-        X = calendar.columns(middle_ms(past.end_ms, cadence, window_ms), timezone, days)
-        for j in [i for i, s in enumerate(streams) if s.cadence == cadence]:
-            signed = streams[j].law == "signed"
-            y = linear(streams[j].law, past.value[:, j], past.events[:, j])
-            weight = past.events[:, j] if signed else (past.events[:, j] > 0).astype(float)
-            beta[:, j] = _solve(X, y, weight)
-            for f in np.unique(fold):
-                inside = fold == f
-                rest[inside, j] = y[inside] - X[inside] @ _solve(X[~inside], y[~inside], weight[~inside])
-    return beta, rest
+def solve(sums: Days, keep: NDArray[np.bool_], groups: Ints) -> tuple[Floats, Floats]:
+    """Shrunk coefficients (P, S) from the days in `keep`, and how many columns survive, per stream (S,)."""
+    P = sums.A.shape[-1]
+    which = np.flatnonzero(keep)
 
+    def estimate(some: Ints) -> tuple[Floats, Floats]:
+        A, B = sums.A[some].sum(0), sums.B[some].sum(0)
+        ridge = np.maximum(np.einsum("spp->s", A) / P, 1e-9)[:, None, None] * np.eye(P)
+        ridge[:, 0, 0] *= 1e-4
+        return A + 1e-4 * ridge, np.linalg.solve(A + 1e-3 * ridge, B[:, :, None])
 
-def _solve(X: Floats, y: Floats, weight: Floats) -> Floats:
-    if weight.sum() <= 0:
-        return np.zeros(X.shape[1])
-    Xw = X * weight[:, None]
-    ridge = np.eye(X.shape[1]) * 1e-3 * weight.sum()
-    ridge[0, 0] = 1e-9 * weight.sum()
-    out: Floats = np.linalg.solve(Xw.T @ X + ridge, Xw.T @ y)
-    return out
+    A, whole = estimate(which)
+    if P == 1:
+        return whole[:, :, 0].T, np.ones(len(whole))
+    (_, first), (_, second) = estimate(which[::2]), estimate(which[1::2])
+    small, weights = shrink(A, whole, first, second, groups, pool=False)
+    return small[:, :, 0].T, weights[:, groups].sum(1)

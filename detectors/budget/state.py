@@ -13,7 +13,7 @@ from detectors.streams.blocks import Pending
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-VERSION = 1
+VERSION = 2
 RING = 12  # windows over which recovery is judged
 
 
@@ -49,7 +49,7 @@ class State:
         arrays: dict[str, NDArray[Any]] = {
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "pending", "end_ms")
         }
-        arrays |= {"pending.counts": self.pending.counts, "pending.first_ms": self.pending.first_ms}
+        arrays |= {f"pending.{f.name}": getattr(self.pending, f.name) for f in fields(Pending)}
         return pack({"kind": "state", "version": VERSION, "name": self.name, "end_ms": self.end_ms}, arrays)
 
     @staticmethod
@@ -60,5 +60,5 @@ class State:
             raise ValueError(f"evidence: expected state of version {VERSION}, got {head.get('kind')} {head.get('version')}")
         if head["name"] != name:
             raise ValueError(f"evidence: state belongs to calibration {head['name']}, not to {name}")
-        pending = Pending(a.pop("pending.counts"), a.pop("pending.first_ms"))
+        pending = Pending(**{f.name: a.pop(f"pending.{f.name}") for f in fields(Pending)})
         return State(name=name, pending=pending, end_ms=int(head["end_ms"]), **a)

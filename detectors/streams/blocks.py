@@ -19,37 +19,50 @@ PATIENCE_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Open blocks: cells so far (cadences, width), and each column's first window start (cadences, columns), -1 where none is open."""
+    """Open blocks: cells so far (cadences, width), events expected per panel cell (cadences, K, B), and each column's first
+    window start (cadences, K), -1 where none is open."""
 
     counts: NDArray[np.int64]
+    expected: NDArray[np.float64]
     first_ms: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What one window closed: `mask` and `first_ms` (cadences, columns), `counts` (cadences, width) where the mask holds."""
+    """What one window closed: `mask` and `first_ms` (cadences, K), `counts` and `shares` as in `Pending` where the mask holds."""
 
     mask: NDArray[np.bool_]
     first_ms: NDArray[np.int64]
     counts: NDArray[np.int64]
+    shares: NDArray[np.float64]
 
 
-def nothing(layout: Layout, cadences: tuple[int, ...]) -> Pending:
-    """No block open."""
-    return Pending(np.zeros((len(cadences), layout.width), np.int64), np.full((len(cadences), len(layout.columns)), -1, np.int64))
+def nothing(layout: Layout, cadences: tuple[int, ...], width: int) -> Pending:
+    """No block open; `width` is the number B of cells of a panel row."""
+    J, K = len(cadences), len(layout.columns)
+    return Pending(np.zeros((J, layout.width), np.int64), np.zeros((J, K, width)), np.full((J, K), -1, np.int64))
 
 
 def add(
-    layout: Layout, cadences: tuple[int, ...], pending: Pending, start_ms: int, window_ms: int, flat: NDArray[np.int64]
+    layout: Layout,
+    cadences: tuple[int, ...],
+    pending: Pending,
+    start_ms: int,
+    window_ms: int,
+    flat: NDArray[np.int64],
+    shares: NDArray[np.float64],
 ) -> tuple[Pending, Closed]:
-    """Put one window's cells, shape (width,), into the open blocks; close those that are due and full enough."""
+    """Put one window's cells (width,), expected to be spread as `shares` (K, B), into the open blocks; close what is due and full enough."""
+    now = layout.totals(flat)
     counts = pending.counts + flat
+    expected = pending.expected + now[:, None] * shares
     events = layout.totals(counts)
     first = np.where((pending.first_ms < 0) & (events > 0), start_ms, pending.first_ms)
     end = start_ms + window_ms
     length = np.array(cadences, np.int64)[:, None] * window_ms
     due = (end // length > first // length) & ((events >= ENOUGH) | (end - first >= PATIENCE_MS))
     mask = due & (first >= 0)
-    widths = np.diff(layout.bounds)
-    gone = np.repeat(mask, widths, axis=1)
-    return Pending(np.where(gone, 0, counts), np.where(mask, -1, first)), Closed(mask, first, counts)
+    gone = np.repeat(mask, np.diff(layout.bounds), axis=1)
+    kept = Pending(np.where(gone, 0, counts), np.where(mask[:, :, None], 0.0, expected), np.where(mask, -1, first))
+    share = np.where(mask[:, :, None], expected / np.maximum(events, 1)[:, :, None], shares)
+    return kept, Closed(mask, first, counts, share)

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from detectors.streams.scores import chi_square, polynomials, smooth_scores, wilson_hilferty
-from detectors.streams.shape import Panel, Shape
+from detectors.streams.expected import FLOOR, cuts_of
+from detectors.streams.scores import NAMES, chi_square, polynomials, smooth_scores, wilson_hilferty
+from detectors.streams.shape import MERGED, VALUES, Panel, Shape
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,51 +25,97 @@ class Measured:
     events: Floats
 
 
-def measure(shape: Shape, counts: NDArray[np.int64]) -> Measured:
-    """Raw streams of blocks with cells `counts`, shape (..., width); the last axis of the answer follows `Stream.place`."""
-    padded = np.concatenate([counts, np.zeros((*counts.shape[:-1], 1), counts.dtype)], axis=-1).astype(float)
-    parts = [_numeric(shape.numeric, padded), _categorical(shape.categorical, padded), _rates(shape, counts, padded)]
-    return Measured(*(np.concatenate([getattr(p, name) for p in parts], axis=-1) for name in ("value", "effect", "events")))
+def cells_of(panel: Panel, counts: Ints) -> Floats:
+    """The panel's cells (..., K, B) out of flat counts (..., width)."""
+    padded = np.concatenate([counts, np.zeros((*counts.shape[:-1], 1), counts.dtype)], axis=-1)
+    return padded[..., panel.places].astype(float)
 
 
-def _rest(panel: Panel, cells: Floats, free: int) -> tuple[Floats, Floats]:
-    """Chi-square over merged cells less the first `free` directions: (normal value, effect per event)."""
-    merged = np.einsum("...kb,kbg->...kg", cells, panel.merge)
-    shares = np.einsum("kb,kbg->kg", panel.shares, panel.merge)
-    rest = chi_square(merged, shares)
-    live = (shares > 0).sum(-1)
-    if free:
-        rest = rest - (smooth_scores(merged, shares, polynomials(shares, free)) ** 2).sum(-1)
-    df = np.maximum(live - 1 - free, 1).astype(float)
+def measure(shape: Shape, counts: Ints, shares: Floats) -> Measured:
+    """Raw streams of blocks with cells `counts` (..., width) where `shares` (..., K, B) were expected; the last axis follows `Stream.place`."""
+    panel = shape.panel
+    cells = cells_of(panel, counts)
+    n = cells.sum(-1)
+    root = np.sqrt(np.maximum(n, 1.0))[..., None]
+    location = smooth_scores(cells, shares, polynomials(shares, 1))
+    moved = np.where(panel.numeric[:, None], at_own_location(panel, cells, shares), shares)
+    scores = smooth_scores(cells, moved, polynomials(moved, len(NAMES)))
+    scores[..., 0] = location[..., 0]
+    rest, size = _rest(panel, cells, moved)
+    lead = counts.shape[:-1]
+    value = np.concatenate([scores, rest[..., None]], axis=-1).reshape(*lead, -1)
+    effect = np.concatenate([scores / root, size[..., None]], axis=-1).reshape(*lead, -1)
+    rates = _rates(shape, counts, shares)
+    return Measured(
+        np.concatenate([value, rates.value], axis=-1),
+        np.concatenate([effect, rates.effect], axis=-1),
+        np.concatenate([np.repeat(n, VALUES, axis=-1), rates.events], axis=-1),
+    )
+
+
+def at_own_location(panel: Panel, cells: Floats, shares: Floats) -> Floats:
+    """The expected shares moved to where the window itself lies: two Fisher steps for one shift on the probit scale.
+
+    Scale, skew, tails and the rest are taken there, so that a wander of location reaches none of them, whatever its size.
+    """
+    cuts = cuts_of(shares)
+    n = cells.sum(-1)
+    floor = FLOOR * panel.shares + 1e-300
+    shift = np.zeros(n.shape)
+    moved = shares
+    for _ in range(2):
+        at = cuts + shift[..., None]
+        edge = np.zeros((*at.shape[:-1], 1))
+        density = np.exp(-at * at / 2) / np.sqrt(2 * np.pi)
+        slope = np.diff(density, axis=-1, prepend=edge, append=edge)
+        gain = slope / np.maximum(moved, floor)
+        information = n * (slope * gain).sum(-1)
+        # here a positive shift moves mass to lower cells; its sign is of no interest to the shape
+        step = np.where(information > 0, (cells * gain).sum(-1) / np.maximum(information, 1e-300), 0.0)
+        shift = shift + np.clip(step, -0.5, 0.5)
+        below = ndtr(cuts + shift[..., None])
+        moved = np.maximum(np.diff(below, axis=-1, prepend=edge, append=edge + 1.0), floor * (panel.shares > 0))
+        moved = moved / moved.sum(-1, keepdims=True)
+    return moved
+
+
+def _rest(panel: Panel, cells: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """Chi-square over merged cells, for numbers less the directions of the scores: (normal value, effect per event)."""
+    merged, of = _merged(panel, cells), _merged(panel, shares)
+    rest = chi_square(merged, of)
+    free = np.where(panel.numeric, len(NAMES), 0)
+    gone = (smooth_scores(merged, of, polynomials(of, len(NAMES))) ** 2).sum(-1)
+    rest = rest - np.where(panel.numeric, gone, 0.0)
+    df = np.maximum(panel.merge.max(-1, initial=0) - free, 1).astype(float)
     return wilson_hilferty(rest, df), (rest - df) / np.maximum(cells.sum(-1), 1.0)
 
 
-def _numeric(panel: Panel, padded: Floats) -> Measured:
-    cells = padded[..., panel.places] * (panel.shares > 0)
-    n = cells.sum(-1)
-    scores = smooth_scores(cells, panel.shares)
-    rest, size = _rest(panel, cells, 4)
-    value = np.concatenate([scores, rest[..., None]], axis=-1)
-    effect = np.concatenate([scores / np.sqrt(np.maximum(n, 1.0))[..., None], size[..., None]], axis=-1)
-    lead = padded.shape[:-1]
-    return Measured(value.reshape(*lead, -1), effect.reshape(*lead, -1), np.repeat(n, 5, axis=-1))
+def _merged(panel: Panel, cells: Floats) -> Floats:
+    rows, width = panel.merge.shape
+    key = (np.arange(rows)[:, None] * MERGED + panel.merge).ravel()  # ascending: merged cells are runs of neighbours
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    flat = cells.reshape(-1, rows * width)
+    out = np.zeros((len(flat), rows * MERGED))
+    out[:, key[starts]] = np.add.reduceat(flat, starts, axis=-1)
+    return out.reshape(*cells.shape[:-2], rows, MERGED)
 
 
-def _categorical(panel: Panel, padded: Floats) -> Measured:
-    cells = padded[..., panel.places] * (panel.shares > 0)
-    value, effect = _rest(panel, cells, 0)
-    return Measured(value, effect, cells.sum(-1))
-
-
-def _rates(shape: Shape, counts: NDArray[np.int64], padded: Floats) -> Measured:
+def _rates(shape: Shape, counts: Ints, shares: Floats) -> Measured:
     rates = shape.rates
-    hits = np.add.reduceat(padded[..., rates.places], rates.bounds, axis=-1)
+    hits = np.add.reduceat(counts[..., rates.places], rates.bounds, axis=-1).astype(float)
     n = shape.layout.totals(counts)[..., rates.columns].astype(float)
-    q = rates.share
-    common = np.zeros(len(q), bool)
-    first = 5 * len(shape.numeric.columns) + len(shape.categorical.columns)
-    for stream in shape.streams:
-        if stream.law == "signed" and stream.place >= first:
-            common[stream.place - first] = True
+    seasonal = shares.reshape(*shares.shape[:-2], -1)[..., np.maximum(rates.spot, 0)]
+    q = np.where(rates.spot >= 0, seasonal * _inside(shape), rates.share)
     score = (hits - n * q) / np.sqrt(np.maximum(n * q * (1 - q), 1e-9))
-    return Measured(np.where(common, score, hits), hits / np.maximum(n, 1.0) - q, n)
+    return Measured(np.where(rates.common, score, hits), hits / np.maximum(n, 1.0) - q, n)
+
+
+def _inside(shape: Shape) -> Floats:
+    """For each level: the share of its column's events that fall in any live level at all."""
+    total = np.zeros(len(shape.layout.columns))
+    level = shape.rates.spot >= 0
+    for column in np.unique(shape.rates.columns[level]):
+        mine = level & (shape.rates.columns == column)
+        within = shape.panel.shares.ravel()[shape.rates.spot[mine]]
+        total[column] = shape.rates.share[mine].sum() / max(within.sum(), 1e-300)
+    return total[shape.rates.columns]

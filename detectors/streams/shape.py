@@ -17,11 +17,12 @@ Law = Literal["signed", "omnibus", "rate"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MERGED = 30  # cells of the omnibus statistic; more cells only add noise
+VALUES = len(NAMES) + 1  # what one numeric column measures: four scores and the rest
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One number per closed block: `place` is its index in what `measure` returns, `share` its part of its column's weight."""
+    """One number per closed block: `place` is its index in what `measure` returns, `weight` its part of the model's."""
 
     column: int
     statistic: str
@@ -33,69 +34,68 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Columns of one kind as one padded block: flat places (K, B), shares of the reference (K, B), merging map (K, B, G).
+    """The cells of all columns that carry mass, as one padded block: one row per column, live cells first.
 
-    A pad points at the zero that `measure` appends to the flat vector, and has no share.
+    Quantile cells keep their order; levels go by falling share. `places` (K, B) in the flat vector, a pad pointing at the zero
+    that `measure` appends; `shares` (K, B) of the reference; `merge` (K, B) the merged cell of each cell.
     """
 
-    columns: Ints
     places: Ints
     shares: Floats
-    merge: Floats
+    merge: Ints
+    numeric: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Shares of a column's events that fall in a set of cells: `places` strung together, `bounds` where each set begins."""
+    """Shares of a column's events that fall in a set of cells: `places` strung together, `bounds` where each set begins.
+
+    `spot` is the row-major place in the panel when the set is one level with a season of its own, else -1; `common` says that a
+    window holds enough of them for a score.
+    """
 
     columns: Ints
     places: Ints
     bounds: Ints
     share: Floats
-    names: tuple[str, ...]
+    spot: Ints
+    common: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     layout: Layout
-    numeric: Panel
-    categorical: Panel
+    panel: Panel
     rates: Rates
     streams: tuple[Stream, ...]
 
 
-def merge_map(shares: Floats, groups: int) -> Floats:
-    """Neighbouring cells joined into about `groups` of equal share: a 0/1 matrix (B, MERGED)."""
+def merge_map(shares: Floats, groups: int) -> Ints:
+    """Neighbouring cells joined into about `groups` of equal share: the merged cell of each.
+
+    >>> merge_map(np.full(6, 1 / 6), 3).tolist()
+    [0, 0, 1, 1, 2, 2]
+    """
     group = np.minimum(((np.cumsum(shares) - shares / 2) * groups).astype(int), groups - 1)
-    group = np.unique(group[shares > 0], return_inverse=True)[1]
-    out = np.zeros((len(shares), MERGED))
-    out[np.flatnonzero(shares > 0), group] = 1.0
-    return out
+    return np.unique(group, return_inverse=True)[1].astype(np.int64)
 
 
-def _panel(layout: Layout, totals: Ints, kind: str, typical: Floats) -> Panel:
-    members = [i for i, c in enumerate(layout.columns) if c.kind == kind]
-    width = max((len(layout.inside(i)) for i in members), default=0)
-    places = np.full((len(members), width), layout.width, np.int64)
-    shares = np.zeros((len(members), width))
-    merge = np.zeros((len(members), width, MERGED))
-    for row, i in enumerate(members):
-        inside = layout.inside(i)
-        seen = totals[inside].astype(float)
-        places[row, : len(inside)] = inside
-        if seen.sum() > 0:
-            share = seen / seen.sum()
-            shares[row, : len(inside)] = share
-            if kind == "categorical":  # rare levels go together, so order by share before joining neighbours
-                order = np.argsort(-share, kind="stable")
-                merge[row, order] = merge_map(share[order], _groups(typical[i], len(inside)))
-            else:
-                merge[row, : len(inside)] = merge_map(share, _groups(typical[i], len(inside)))
-    return Panel(np.array(members, np.int64), places, shares, merge)
-
-
-def _groups(events: float, cells: int) -> int:
-    return int(np.clip(events / 3, 8, min(MERGED, max(cells, 8))))
+def _panel(layout: Layout, totals: Ints, typical: Floats) -> Panel:
+    live = [layout.inside(i)[totals[layout.inside(i)] > 0] for i in range(len(layout.columns))]
+    width = max((len(cells) for cells in live), default=0)
+    places = np.full((len(live), width), layout.width, np.int64)
+    shares = np.zeros((len(live), width))
+    merge = np.zeros((len(live), width), np.int64)
+    for row, cells in enumerate(live):
+        if layout.columns[row].kind == "categorical":
+            cells = cells[np.argsort(-totals[cells], kind="stable")]  # noqa: PLW2901 - rare levels side by side, so that merging joins them
+        seen = totals[cells].astype(float)
+        if len(cells):
+            k = len(cells)
+            places[row, :k], shares[row, :k] = cells, seen / seen.sum()
+            merge[row, :k] = merge_map(shares[row, :k], int(np.clip(typical[row] / 3, 8, MERGED)))
+            merge[row, k:] = merge[row, k - 1]
+    return Panel(places, shares, merge, np.array([c.kind == "numeric" for c in layout.columns], bool))
 
 
 def _rate_sets(layout: Layout, totals: Ints) -> list[tuple[int, str, Ints]]:
@@ -105,12 +105,12 @@ def _rate_sets(layout: Layout, totals: Ints) -> list[tuple[int, str, Ints]]:
         first, last = int(layout.bounds[i]), int(layout.bounds[i + 1])
         inside = layout.inside(i)
         never = inside[totals[inside] == 0]
+        out.append((i, "missing", np.array([first])))
         if column.kind == "numeric":
-            out += [(i, "missing", np.array([first])), (i, "invalid", np.array([first + 1, first + 2]))]
+            out.append((i, "invalid", np.array([first + 1, first + 2])))
             out.append((i, "out of range", np.r_[first + 3, last - 1, never]))
         else:
-            out += [(i, "missing", np.array([first])), (i, "invalid", np.array([first + 1]))]
-            out.append((i, "unseen", np.r_[first + 2, never]))
+            out += [(i, "invalid", np.array([first + 1])), (i, "unseen", np.r_[first + 2, never])]
             top = inside[np.argsort(-totals[inside], kind="stable")][:LEVELS]
             if len(inside) - len(never) > 1:
                 out += [(i, "level", np.array([cell])) for cell in top if totals[cell] > 0]
@@ -120,53 +120,50 @@ def _rate_sets(layout: Layout, totals: Ints) -> list[tuple[int, str, Ints]]:
 def shape(layout: Layout, totals: Ints, typical: Floats, cadences: tuple[int, ...]) -> Shape:
     """Freeze shares, merged cells and streams from the reference's totals.
 
-    `totals` (width,) are the reference's cells summed over time; `typical` (columns,) the median number of events in a block of
-    one window; `cadences` those that the reference is long enough to calibrate. Weights sum to 1 over the streams.
+    `totals` (width,) are the reference's cells summed over time; `typical` (columns,) the median number of events in a window
+    that has any; `cadences` those that the reference is long enough to calibrate. Weights sum to 1 over the streams.
     """
-    numeric = _panel(layout, totals, "numeric", typical)
-    categorical = _panel(layout, totals, "categorical", typical)
+    panel = _panel(layout, totals, typical)
     sets = _rate_sets(layout, totals)
-    n = layout.totals(totals)[[i for i, _, _ in sets]] if sets else np.zeros(0)
+    column = np.array([i for i, _, _ in sets], np.int64)
     seen = np.array([totals[cells].sum() for _, _, cells in sets], float)
+    share = seen / np.maximum(layout.totals(totals)[column], 1)
+    where = {int(place): at for at, place in enumerate(panel.places.ravel()) if place < layout.width}
     rates = Rates(
-        np.array([i for i, _, _ in sets], np.int64),
-        np.concatenate([cells for _, _, cells in sets]) if sets else np.zeros(0, np.int64),
+        column,
+        np.concatenate([cells for _, _, cells in sets]),
         np.cumsum([0, *(len(cells) for _, _, cells in sets)])[:-1].astype(np.int64),
-        seen / np.maximum(n, 1),
-        tuple(name for _, name, _ in sets),
+        share,
+        np.array([where.get(int(cells[0]), -1) if name == "level" else -1 for _, name, cells in sets], np.int64),
+        typical[column] * share * (1 - share) >= 10,
     )
     raw: list[tuple[int, str, Law, int]] = []
-    for row, i in enumerate(numeric.columns):
-        powers = (polynomials(numeric.shares[row]) ** 2).sum(-1) > 0
-        raw += [(int(i), name, "signed", 5 * row + k) for k, name in enumerate(NAMES) if powers[k]]
-        if (numeric.merge[row].sum(0) > 0).sum() >= 8:
-            raw.append((int(i), "shape", "omnibus", 5 * row + 4))
-    base = 5 * len(numeric.columns)
-    for row, i in enumerate(categorical.columns):
-        if (categorical.merge[row].sum(0) > 0).sum() >= 3:
-            raw.append((int(i), "categories", "omnibus", base + row))
-    base += len(categorical.columns)
-    for r, (i, name, _) in enumerate(sets):
-        common = typical[i] * rates.share[r] * (1 - rates.share[r]) >= 10
-        raw.append((i, name, "signed" if common else "rate", base + r))
-    return Shape(layout, numeric, categorical, rates, tuple(_weighted(layout, raw, cadences)))
+    for i in range(len(layout.columns)):
+        merged = int(panel.merge[i].max()) + 1 if panel.shares[i].any() else 0
+        if panel.numeric[i]:
+            powers = (polynomials(panel.shares[i]) ** 2).sum(-1) > 0 if merged else np.zeros(len(NAMES), bool)
+            raw += [(i, name, "signed", VALUES * i + k) for k, name in enumerate(NAMES) if powers[k]]
+        if merged >= (8 if panel.numeric[i] else 3):
+            raw.append((i, "shape" if panel.numeric[i] else "categories", "omnibus", VALUES * i + VALUES - 1))
+    base = VALUES * len(layout.columns)
+    raw += [(i, name, "signed" if rates.common[r] else "rate", base + r) for r, (i, name, _) in enumerate(sets)]
+    return Shape(layout, panel, rates, tuple(_weighted(layout, raw, cadences)))
 
 
 def _weighted(layout: Layout, raw: list[tuple[int, str, Law, int]], cadences: tuple[int, ...]) -> list[Stream]:
-    groups = Counter(c.group for c in layout.columns)
-    present = sum(GROUPS[g] for g in groups)
-    subjects = Counter(c.group for c in {(c.subject, c.group): c for c in layout.columns}.values())
+    present = sum(GROUPS[g] for g in {c.group for c in layout.columns})
+    subjects = Counter(group for _, group in {(c.subject, c.group) for c in layout.columns})
     parts = Counter((c.subject, c.group) for c in layout.columns)
     twins = Counter((i, name) for i, name, _, _ in raw)
+    mine: dict[int, list[Stream]] = {i: [] for i in range(len(layout.columns))}
+    for i, name, law, place in raw:
+        column = layout.columns[i]
+        for (statistic, cadence), share in column_weights(column.kind, column.group).items():
+            if statistic == name and cadence in cadences:
+                mine[i].append(Stream(i, name, cadence, law, place, share / twins[i, name]))
     out: list[Stream] = []
     for i, column in enumerate(layout.columns):
-        mine: list[Stream] = []
-        for j, name, law, place in raw:
-            if j == i:
-                for (statistic, cadence), share in column_weights(column.kind, column.group).items():
-                    if statistic == name and cadence in cadences:
-                        mine.append(Stream(i, name, cadence, law, place, share / twins[i, name]))
-        whole = sum(s.weight for s in mine)
+        whole = sum(s.weight for s in mine[i])
         of_column = GROUPS[column.group] / present / subjects[column.group] / parts[column.subject, column.group]
-        out += [Stream(s.column, s.statistic, s.cadence, s.law, s.place, s.weight / whole * of_column) for s in mine]
+        out += [Stream(s.column, s.statistic, s.cadence, s.law, s.place, s.weight / whole * of_column) for s in mine[i]]
     return out
