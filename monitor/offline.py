@@ -5,14 +5,19 @@ Learning is done where it is asked for, so a walk sees exactly what a live run w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
-from monitor.batch import Slice
+from monitor.batch import Records, Slice
+from monitor.codecs import codec_for
 from monitor.engine import Engine
 from monitor.learning import Due, perform
 from monitor.plan import Plan
+from monitor.sources.files import FilesSource
+from monitor.sources.recording import read_lines
 from monitor.stores.memory import MemoryStore
 from monitor.stores.store import Store
+from monitor.verdict import Verdict
 
 Progress = Callable[[int, int], None]  # records so far, event time reached (ms)
 
@@ -25,6 +30,12 @@ class Walk:
         self.plan = plan
         self.engine = Engine(plan, self.store.load())
         self.records = 0
+        self._closed: list[Verdict] = []
+
+    def closed(self) -> list[Verdict]:
+        """Verdicts since the last call, in the order in which windows closed."""
+        closed, self._closed = self._closed, []
+        return closed
 
     def feed(self, slices: Iterable[Slice], progress: Progress | None = None) -> None:
         for piece in slices:
@@ -38,7 +49,7 @@ class Walk:
     def settle(self) -> None:
         """Saves what changed and does the learning that is due, until nothing is."""
         while True:
-            self.store.save(self.engine.drain())
+            self._save()
             due = self.engine.due()
             if not due:
                 return
@@ -56,4 +67,28 @@ class Walk:
         while self.engine.due():
             self.settle()
             self.engine.close_all()
-        self.store.save(self.engine.drain())
+        self._save()
+
+    def _save(self) -> None:
+        changes = self.engine.drain()
+        self.store.save(changes)
+        self._closed += [row.verdict for row in changes.windows]
+
+
+def recorded(plan: Plan, paths: Sequence[Path]) -> tuple[list[str], Iterator[Slice]]:
+    """The partitions that recordings hold, and their slices in the order in which they were written.
+
+    The partitions come first, from a reading of their own: a live run waits for all of them from its beginning.
+    """
+    places = {line.place for path in paths for _, line in read_lines(path) if line.stream in plan.streams}
+    return sorted(places), _decoded(plan, paths)
+
+
+def _decoded(plan: Plan, paths: Sequence[Path]) -> Iterator[Slice]:
+    codecs = {name: codec_for(plan, stream) for name, stream in plan.streams.items()}
+    source = FilesSource(paths, plan.streams)
+    source.start({}, {})
+    while not source.finished:
+        for item in source.poll(0):
+            if isinstance(item, Records):
+                yield codecs[item.stream].decode(item)

@@ -55,15 +55,22 @@ _encode = msgspec.msgpack.encode
 
 
 class SqliteStore:
-    """State at `path`, opened for one owner. Used from one thread at a time; reads from other threads open their own `reader`."""
+    """State at `path`, opened for one owner, who uses it from one thread at a time.
 
-    def __init__(self, path: str | Path) -> None:
+    A `reader` needs no lock and may look at the state of a running daemon (WAL gives it one consistent moment); it must
+    not save. Misconfigured where the path cannot be used or is in use, Corrupt where the file cannot be trusted.
+    """
+
+    def __init__(self, path: str | Path, *, reader: bool = False) -> None:
         self.path = Path(path)
-        self._lock = _lock(self.path)
+        if reader and not self.path.exists():
+            raise _refused(self.path, "does not exist", "the path of an existing state file")
+        self._lock = None if reader else _lock(self.path)
         try:
             self._db = _open(self.path)
         except BaseException:
-            self._lock.close()
+            if self._lock is not None:
+                self._lock.close()
             raise
         self._born = int(self._db.execute("SELECT coalesce(max(born), 0) FROM outbox").fetchone()[0])
 
@@ -178,15 +185,14 @@ class SqliteStore:
 
     def close(self) -> None:
         self._db.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
 
 def check(path: str | Path) -> list[str]:
     """What is wrong with the state at `path`, in words; empty when it can be trusted. Reads everything once."""
-    if not Path(path).exists():
-        return [f"{path}: no such file"]
     try:
-        store = SqliteStore(path)
+        store = SqliteStore(path, reader=True)
     except (Corrupt, Misconfigured) as error:
         return [str(error)]
     try:
@@ -198,6 +204,24 @@ def check(path: str | Path) -> list[str]:
     finally:
         store.close()
     return []
+
+
+def set_aside(path: str | Path) -> list[Path]:
+    """Renames the state file and what SQLite keeps beside it; where they are now. Misconfigured while a daemon uses it."""
+    found = Path(path)
+    lock = _lock(found)
+    try:
+        number = 1
+        while found.with_name(f"{found.name}.aside-{number}").exists():
+            number += 1
+        moved = []
+        for suffix in ("", "-wal", "-shm"):
+            old = found.with_name(found.name + suffix)
+            if old.exists():
+                moved.append(old.rename(found.with_name(f"{found.name}.aside-{number}{suffix}")))
+        return moved
+    finally:
+        lock.close()
 
 
 def _decode(body: bytes, kind: Any) -> Any:

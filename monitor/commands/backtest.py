@@ -1,0 +1,76 @@
+"""Walks frames of one's own through configurations: every page that each would have sent, side by side.
+
+EVENTS and --reference are Parquet, CSV or JSON lines: a column `time`, `model` where there are several, features under
+their schema names. --truth lists known drifts (columns start, end and, where there are several, model): then delay, misses
+and false pages are printed too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+NAME = "backtest"
+HELP = "what a configuration would have paged on one's own data"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", help="a configuration; only models and owners are needed")
+    parser.add_argument("events", metavar="EVENTS", help="frames to judge (.parquet, .csv, .jsonl)")
+    parser.add_argument("--and", dest="others", action="append", default=[], metavar="CONFIG", help="another configuration to compare")
+    parser.add_argument("--reference", metavar="FILE", help="frames of normal traffic (default: the beginning of EVENTS, as the plan says)")
+    parser.add_argument("--truth", metavar="FILE", help="known drifts, to be scored against (.csv or .parquet)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from monitor.backtesting import backtest
+    from monitor.commands import show
+    from monitor.frame_files import frames_of
+    from monitor.truth import drifts_of, scored
+
+    console = Console(stderr=True)
+    answers: list[dict[str, Any]] = []
+    drifts = drifts_of(args.truth) if args.truth else None
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True) as bar:
+        for config in [args.config, *args.others]:
+            task = bar.add_task(f"{config}: reading")
+
+            def tell(records: int, at_ms: int, task: Any = task, config: str = config) -> None:
+                from monitor.wording import when
+
+                bar.update(task, description=f"{config}: {records:,} events, {when(at_ms)}")
+
+            result = backtest(config, frames_of(args.events), frames_of(args.reference) if args.reference else None, progress=tell)
+            answer: dict[str, Any] = {
+                "config": config,
+                "windows": len(result.windows),
+                "pages": [_row(page) for page in result.pages.to_dict("records")],
+                "tickets": [_row(ticket) for ticket in result.tickets.to_dict("records")],
+                "statuses": result.windows["status"].value_counts().to_dict(),
+            }
+            if drifts is not None:
+                answer["score"] = scored(result, drifts)
+            answers.append(answer)
+    show(args, {"backtests": answers}, "\n\n".join(_text(answer) for answer in answers))
+    return 0
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """One page in JSON's types."""
+    import pandas as pd
+
+    return {
+        key: (None if value is pd.NaT else value.isoformat() if isinstance(value, pd.Timestamp) else value) for key, value in row.items()
+    }
+
+
+def _text(answer: dict[str, Any]) -> str:
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(answer["statuses"].items()))
+    lines = [f"{answer['config']}: {answer['windows']} windows ({counts}); {len(answer['pages'])} pages, {len(answer['tickets'])} tickets"]
+    lines += [f"  page {page['time']}  {page['message']}" for page in answer["pages"]]
+    if "score" in answer:
+        lines += [f"  {name}: {value}" for name, value in answer["score"].items()]
+    return "\n".join(lines)

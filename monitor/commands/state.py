@@ -1,0 +1,74 @@
+"""Looks after a state file: what it holds, whether it can be trusted, and a fresh start where it cannot."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from monitor.commands import show
+
+NAME = "state"
+HELP = "export, check or reset a state file"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, help_text, run_it in (
+        ("export", "verdicts, incidents and counts by reason, as JSON", export),
+        ("check", "reads everything once; exit code 78 where it cannot be trusted", check),
+        ("reset", "sets the file aside, so that the next run learns from nothing", reset),
+    ):
+        action = actions.add_parser(name, help=help_text, description=help_text)
+        action.add_argument("path", nargs="?", metavar="STATE", help="the state file")
+        action.add_argument("--config", metavar="FILE", help="take the path from this configuration instead")
+        action.set_defaults(run=run_it)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Never reached: argparse asks for an action."""
+    raise AssertionError(args)
+
+
+def export(args: argparse.Namespace) -> int:
+    from monitor.stores.export import exported
+    from monitor.stores.sqlite import SqliteStore
+
+    store = SqliteStore(_path(args), reader=True)
+    try:
+        json.dump(exported(store), sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+    finally:
+        store.close()
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    from monitor.errors import EXIT_CONFIG
+    from monitor.stores.sqlite import check as problems_of
+
+    path = _path(args)
+    problems = problems_of(path)
+    show(args, {"path": str(path), "ok": not problems, "problems": problems}, "\n".join(problems) or f"{path}: well")
+    return EXIT_CONFIG if problems else 0
+
+
+def reset(args: argparse.Namespace) -> int:
+    """The old file stays beside the new one: nothing is destroyed by a command that is typed in a hurry."""
+    from monitor.stores.sqlite import set_aside
+
+    aside = set_aside(_path(args))
+    show(args, {"set_aside": [str(path) for path in aside]}, "\n".join(f"now {path}" for path in aside) or "nothing to reset")
+    return 0
+
+
+def _path(args: argparse.Namespace) -> Path:
+    from monitor.config import load
+    from monitor.errors import Misconfigured
+
+    if args.path is not None:
+        return Path(args.path)
+    if args.config is None:
+        raise Misconfigured.of("is missing", origin="raincheck state", field="STATE", right="the path of a state file, or --config FILE")
+    return Path(load(args.config).state.path)

@@ -1,0 +1,109 @@
+"""The daemon: one process that reads a plan's streams until it is told to stop.
+
+Two acts: everything is validated before anything is touched (`monitor.config`), then it connects. It stops in reverse
+order: SIGTERM or SIGINT saves and leaves with 0 within a budget, a second one leaves at once; SIGHUP is kept for reloads.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from types import FrameType
+
+from monitor import wall
+from monitor.errors import Misconfigured, Transient
+from monitor.http import Server, create_app
+from monitor.log import events
+from monitor.office import Office
+from monitor.plan import Plan
+from monitor.schedule import Schedule
+from monitor.sinks.deadletter import dead_letters
+from monitor.sinks.notify import Notifier
+from monitor.sources.source import Source
+from monitor.stores.sqlite import SqliteStore
+
+log = events("daemon")
+STOP_BUDGET_S = 20.0
+RETRY_S = 1.0  # pause after a round whose transaction failed
+
+
+def source_of(plan: Plan) -> Source:
+    """The source that a plan names; only the daemon knows which there are."""
+    if plan.kafka is None:
+        raise Misconfigured.of("is missing", field="kafka", right="kafka: {bootstrap: [host:port]}; or use replay, backtest, demo")
+    if not plan.streams:
+        raise Misconfigured.of("is empty", field="streams", right="at least one stream with its topic and role")
+    from monitor.sources.kafka import KafkaSource
+
+    return KafkaSource(plan.kafka, {name: stream.topic for name, stream in plan.streams.items()})
+
+
+def run(plan: Plan, *, port: int | None = None) -> int:
+    """Runs until a signal; the exit code. `port` overrides the plan's (0: a free one, which is logged)."""
+    stop = threading.Event()
+    previous = {number: signal.signal(number, _stopper(stop)) for number in (signal.SIGTERM, signal.SIGINT)}
+    source = source_of(plan)
+    store = SqliteStore(plan.state.path)
+    # spawned, not forked: the parent has threads; one worker, since a calibration takes a core for up to a minute
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        office = Office(plan, source, store, lambda metrics: Notifier(plan, metrics), dead_letters(plan), pool=pool)
+        server = Server(
+            create_app(office, clock=wall.now_ms, count=office.counted), plan.http.bind, plan.http.port if port is None else port
+        )
+        schedule = Schedule(office)
+        try:
+            bound = server.start()
+            office.start()
+            schedule.start()
+            log.info("started", models=sorted(plan.models), http=f"http://{plan.http.bind}:{bound}/")
+            notify_systemd("READY=1")
+            turn_until(office, stop)
+        finally:
+            notify_systemd("STOPPING=1")
+            schedule.stop()
+            office.stop(STOP_BUDGET_S / 2)
+            server.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+    log.info("stopped")
+    return 0
+
+
+def turn_until(office: Office, stop: threading.Event) -> None:
+    """Rounds until `stop` is set; a state that cannot be saved holds reading back, and is tried again."""
+    while not stop.is_set():
+        try:
+            office.turn()
+        except Transient as error:
+            log.warning("held_back", why=str(error))
+            stop.wait(RETRY_S)
+        notify_systemd("WATCHDOG=1")
+
+
+def notify_systemd(state: str) -> None:
+    """Tells the service manager, where there is one (a datagram to NOTIFY_SOCKET; no library needed)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.setblocking(False)
+        try:
+            channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+        except OSError as error:
+            log.warning("systemd_not_told", state=state, why=str(error))
+
+
+def _stopper(stop: threading.Event):  # type: ignore[no-untyped-def]
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        if stop.is_set():
+            os._exit(1)  # asked twice: leave at once; the last transaction is the state
+        log.info("stopping", signal=signal.Signals(number).name)
+        stop.set()
+
+    return handle

@@ -1,0 +1,140 @@
+"""The desk of a running raincheck: rounds, board, courier, metrics and web pages behind one front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+
+from monitor import wall
+from monitor.batch import Records, Slice
+from monitor.board import Board
+from monitor.changes import Changes
+from monitor.codecs import Codec, codec_for
+from monitor.courier import Courier
+from monitor.desk import Health, ModelView, Series
+from monitor.engine import Engine
+from monitor.incident import Answer, AnswerKind, Incident
+from monitor.metrics import Metrics
+from monitor.plan import Plan
+from monitor.rounds import Rounds
+from monitor.sinks.deadletter import DeadLetters
+from monitor.sinks.notifier import Notifying
+from monitor.sinks.prometheus import Exposition
+from monitor.sources.source import Note, Source
+from monitor.stores.store import Store
+from monitor.telemetry import Telemetry
+from monitor.verdict import Verdict
+
+# A stage that has not completed a round for this long has hung, whatever the brokers do.
+STALLED_S: Mapping[str, float] = {"engine": 60.0, "notify": 120.0}
+
+
+class Office:
+    """Everything of one running raincheck but its signals; a desk (monitor.desk) and a listener (monitor.rounds) at once.
+
+    Whoever owns it calls `start`, then `rounds.turn` again and again on one thread, then `stop`.
+    """
+
+    def __init__(
+        self, plan: Plan, source: Source, store: Store, notifier: Callable[[Metrics], Notifying], dead: DeadLetters, *,
+        pool: Executor | None = None, ticks: bool = True,
+    ) -> None:  # fmt: skip
+        self.plan = plan
+        self.telemetry = Telemetry(plan, Metrics(plan.limits.series))
+        codecs: dict[str, Codec] = {name: codec_for(plan, stream) for name, stream in plan.streams.items()}
+        self.source, self.store, self._dead = source, store, dead
+        self.rounds = Rounds(plan, source, store, codecs, listener=self, pool=pool, ticks=ticks)
+        self.courier = Courier(notifier(self.telemetry.metrics), self._delivered, lambda: self.telemetry.beat("notify"))
+        self._exposition = Exposition(self.telemetry.metrics, wall.monotonic)
+        self._draining = False
+        engine = self.rounds.engine
+        self.telemetry.restored(engine, {name: next(iter(self.board.windows(name, 1)), None) for name in plan.models})
+
+    @property
+    def board(self) -> Board:
+        return self.rounds.board
+
+    def start(self) -> None:
+        """Takes up what the outbox still holds and hands saved positions to the source."""
+        self.telemetry.beat("engine")
+        self.courier.start()
+        self.courier.take(delivery.alert for delivery in self.store.pending())
+        self.rounds.start()
+
+    def stop(self, budget_s: float) -> None:
+        """Saves, delivers what can be delivered in the time, and lets go of everything, in reverse order of start."""
+        self._draining = True
+        self.rounds.drain()
+        self.courier.stop(budget_s)
+        self.rounds.drain()  # what the courier has just delivered is marked
+        self.source.close()
+        self._dead.close()
+        self.store.close()
+
+    def turn(self, timeout_ms: int = 200) -> int:
+        """One round of the engine's thread; how many records it brought."""
+        count = self.rounds.turn(timeout_ms)
+        self.telemetry.beat("engine")
+        return count
+
+    # ---- listening
+
+    def decoded(self, records: Records, piece: Slice) -> None:
+        self.telemetry.decoded(records, piece)
+        for rejected in piece.rejected:
+            self._dead.put(records.stream, self.plan.streams[records.stream].topic, records.partition, rejected)
+
+    def noted(self, note: Note) -> None:
+        self.telemetry.noted(note)
+
+    def saved(self, changes: Changes, engine: Engine, seconds: float) -> None:
+        self.telemetry.saved(changes, engine, seconds)
+        self.courier.take(changes.alerts)
+
+    def save_failed(self, error: Exception) -> None:
+        self.telemetry.save_failed(error)
+
+    def ticked(self, engine: Engine, source: Source) -> None:
+        self.telemetry.ticked(engine, source)
+
+    def _delivered(self, alert: str, error: str) -> None:
+        at_ms = wall.now_ms()
+        self.rounds.submit(lambda: self.store.attempted(alert, at_ms, error))
+
+    # ---- the desk
+
+    def models(self) -> Sequence[ModelView]:
+        return self.board.models()
+
+    def windows(self, model: str, limit: int) -> Sequence[Verdict]:
+        return self.board.windows(model, limit)
+
+    def incidents(self, model: str | None = None) -> Sequence[Incident]:
+        return self.board.incidents(model)
+
+    def series(self, model: str) -> Sequence[Series]:
+        return self.board.series(model)
+
+    def answer(self, incident: str, kind: AnswerKind, who: str, note: str) -> Future[Incident]:
+        answer = Answer(kind, who, note, wall.now_ms())
+        return self.rounds.submit(lambda: self.rounds.engine.answer(incident, answer))
+
+    def deployment(self, model: str, version: str, who: str, note: str) -> Future[None]:
+        at_ms = wall.now_ms()
+        return self.rounds.submit(lambda: self.rounds.engine.deployed(model, version, who, note, at_ms))
+
+    def metrics(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
+        return self._exposition.body(openmetrics, gzipped)
+
+    def counted(self, handler: str, status: int) -> None:
+        """One answer of the web side."""
+        self.telemetry.metrics.inc("raincheck_http_requests_total", handler=handler, code=str(status))
+
+    def health(self) -> Health:
+        now = wall.monotonic()
+        beats = {stage: now - at for stage, at in self.telemetry.beats.items()}
+        stalled = tuple(stage for stage, age in beats.items() if age > STALLED_S.get(stage, 60.0))
+        unready = ("draining",) if self._draining else ()
+        components = dict(self.telemetry.components)
+        self.telemetry.metrics.set("raincheck_ready", float(not stalled and not unready and all(components.values())))
+        return Health(beats, stalled, unready, components)

@@ -1,0 +1,56 @@
+"""Coarse jobs on the wall clock: forgetting what is older than the plan keeps. Windows and heartbeats have their own ticker.
+
+APScheduler follows the wall clock, in UTC, with `misfire_grace_time=None`: a job that a clock step or a suspended machine
+made late still runs. Jobs only ask; the work is done on the engine's thread, which owns the state file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor import wall
+from monitor.log import events
+from monitor.office import Office
+
+log = events("schedule")
+
+
+class Schedule:
+    """The daemon's jobs, by name."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._add("retention", self.retention, hour=3, minute=17)
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def retention(self) -> None:
+        """Forgets windows, resolved incidents and delivered alerts older than `state.keep`."""
+        office = self._office
+        before_ms = wall.now_ms() - office.plan.state.keep_ms
+        gone = office.rounds.submit(lambda: office.store.prune(before_ms)).result(timeout=300)
+        log.info("pruned", rows=gone)
+
+    def _add(self, name: str, job: Callable[[], None], **when: int) -> None:
+        def counted() -> None:
+            metrics = self._office.telemetry.metrics
+            metrics.inc("raincheck_task_runs_total", task=name)
+            try:
+                job()
+            except Exception:
+                metrics.inc("raincheck_task_failures_total", task=name)
+                log.exception("task_failed", task=name)
+                return
+            metrics.set("raincheck_task_last_success_timestamp_seconds", wall.now_ms() / 1000, task=name)
+
+        self._scheduler.add_job(counted, "cron", id=name, **when)
