@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
 from detectors.layout import Column, Group, Kind, columns_of
@@ -152,7 +153,8 @@ class Model:
             "window_ms": self.window_ms,
             "lateness_ms": self.lateness_ms,
             "timezone": self.timezone,
-            "reference": asdict(self.reference),
+            # its name, not its folder: two copies of a configuration judge alike (the reference itself is named by its content)
+            "reference": asdict(self.reference) | {"file": self.reference.file and PurePath(self.reference.file).name},
         }
         return digest(numbers)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from monitor.config.declaration import CONFIGURATION
 from monitor.config.reader import read_file
-from monitor.config.reading import At, Reading
+from monitor.config.reading import ABSENT, At, Reading
 from monitor.config.whole import check_plan
 from monitor.errors import Misconfigured
 from monitor.plan import Plan
@@ -62,6 +62,9 @@ def compile(
 
 
 def _compile(tree: Any, reading: Reading) -> Plan:
+    if tree is None:
+        At(reading).mistake(ABSENT, "is empty", CONFIGURATION.example)
+        raise Misconfigured(reading.mistakes)
     # across sections even where one could not be read: all mistakes at once
     table = replace(CONFIGURATION, check=lambda values, here: check_plan(values, tree, here))
     plan: Plan = table.read(tree, At(reading))

@@ -27,6 +27,12 @@ ABSENT: Final = _Bad()
 LONGEST_SHOWN = 60
 
 
+def one_line(text: str) -> str:
+    """The text without line breaks, and with what cannot be printed escaped: a mistake must not move a terminal's cursor."""
+    text = re.sub(r"\s+", " ", text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def shown(value: object) -> str:
     """A value as a mistake may show it: one line, short, credentials masked; never what is inside a container.
 
@@ -45,8 +51,15 @@ def shown(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int) and value.bit_length() > 200:
         return "a number of more than 60 digits"
-    text = masked(re.sub(r"\s+", " ", str(value)))
+    text = masked(one_line(str(value)))
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+
+
+def nearest(words: Iterable[str], written: str) -> str:
+    """The word that was probably meant, or ""."""
+    by_lower = {word.lower(): word for word in words}
+    near = get_close_matches(written[:100].lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else ""
 
 
 def alternatives(words: Iterable[str], written: str = "") -> str:
@@ -56,8 +69,7 @@ def alternatives(words: Iterable[str], written: str = "") -> str:
     'inputs (did you mean that?), or one of inputs, outcomes'
     """
     words = list(words)
-    near = get_close_matches(written[:100].lower(), [word.lower() for word in words], n=1, cutoff=0.6)
-    guess = next((word for word in words if near and word.lower() == near[0]), None)
+    guess = nearest(words, written)
     listed = ", ".join(words) if len(words) <= 15 else ", ".join(words[:15]) + ", ..."
     every = f"one of {listed}" if len(words) > 1 else listed
     return f"{guess} (did you mean that?), or {every}" if guess and len(words) > 1 else every
@@ -110,7 +122,7 @@ class At:
         """Notes a mistake at this place and returns BAD; `value` ABSENT means that nothing stands here."""
         written = None if value is ABSENT else "***" if self.secret and value is not None else shown(value)
         reading = self.reading
-        reading.mistakes.append(Mistake(reading.origin, reading.line(self.place), self.field, written, problem, right))
+        reading.mistakes.append(Mistake(reading.origin, reading.line(self.place), self.field, written, one_line(problem), one_line(right)))
         return BAD
 
     def expand(self, value: str) -> str | _Bad:

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any
 
 from monitor.config.kinds import Json, Kind
-from monitor.config.reading import ABSENT, BAD, At, alternatives
+from monitor.config.reading import ABSENT, BAD, At, alternatives, nearest
 from monitor.secrets import secret_key
 
 MOST_ENTRIES = 1000
@@ -60,6 +60,7 @@ class Table:
             return at.mistake(value, "is not a mapping", self.example or "a mapping with " + ", ".join(key.name for key in self.keys[:6]))
         known = {key.name: key for key in self.keys}
         values, rest = dict(given), {}
+        guessed: set[str] = set()
         for name, item in value.items():
             key = known.get(name) if isinstance(name, str) else None
             if key is not None:
@@ -69,9 +70,9 @@ class Table:
             elif self.rest and isinstance(name, str) and not secret_key(name):
                 rest[name] = item
             else:
-                self.unknown(name, item, at)
+                guessed.add(self.unknown(name, item, at))
         for key in self.keys:
-            if key.required and key.name not in value:
+            if key.required and key.name not in value and key.name not in guessed:
                 at.mistake(ABSENT, f"has no {key.name}", f"{key.name}: {key.doc}")
         if self.rest:
             values[self.rest] = rest
@@ -80,14 +81,15 @@ class Table:
             complete = self.check(values, at) and complete
         return (self.build or self.cls)(**values) if complete else BAD
 
-    def unknown(self, name: object, item: Any, at: At) -> None:
-        """Notes a key that does not exist, with the one that was probably meant."""
+    def unknown(self, name: object, item: Any, at: At) -> str:
+        """Notes a key that does not exist; returns the one that was probably meant, which is then not missed as well."""
         text = str(name)
         words = [key.name for key in self.keys]
         if isinstance(name, str) and secret_key(name) and f"{name}_file" in words:
             (at / text).mistake(item, "is a secret in plain sight", f"{name}_file: the path of a file that holds it")
         else:
             (at / text).mistake(item, "is not a key that exists here", alternatives(words, text))
+        return nearest(words, text)
 
     def json(self) -> Json:
         properties = {}
@@ -104,6 +106,8 @@ class Table:
 
     def default(self, key: Key) -> Any:
         """The default of a key as a person would write it; None where there is none or where it is a section of its own."""
+        if isinstance(key.kind, Table):
+            return None
         value = next((f.default for f in fields(self.cls) if f.name == key.target), MISSING)
         if value is MISSING or value is None or is_dataclass(value) or value == ():
             return None

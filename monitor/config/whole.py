@@ -45,8 +45,8 @@ def settle_streams(streams: Mapping[str, Stream], tree: Any, at: At) -> dict[str
 
 def known_detectors(plugins: tuple[str, ...], at: At) -> Mapping[str, Registered] | None:
     """The detectors there are; None where a plug-in cannot be looked into, so that nobody can say which ids are wrong."""
-    if any(not Path(path).is_file() for path in plugins):
-        return None  # noted already where files are looked for
+    if (at / "plugins").has_mistakes() or not all(Path(path).is_file() for path in plugins):
+        return None
     try:
         return discover(plugins)
     except PluginError as error:
