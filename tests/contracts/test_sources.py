@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -146,6 +146,10 @@ def test_begin_at_the_end_reads_what_is_new_and_added_partitions_whole(live: Liv
     assert (ledger.values(0), ledger.values(2)) == ([b"new"], [b"new"] * 4)
 
 
+def arrived(values: list[bytes | None]) -> Callable[[Ledger], bool]:
+    return lambda ledger: ledger.values() == values
+
+
 def test_records_produced_while_reading_arrive(live: LiveWorld) -> None:
     live.make()
     source = live.open()
@@ -154,7 +158,7 @@ def test_records_produced_while_reading_arrive(live: LiveWorld) -> None:
     for row in range(5):
         live.produce([b"%d" % row] * 3)
         sent += [b"%d" % row] * 3
-        read(source, lambda ledger: ledger.values() == sent, ledger)
+        read(source, arrived(sent), ledger)
 
 
 @pytest.mark.parametrize(("old", "new"), [(5, 3), (3, 5), (4, 4)], ids=["fewer records", "more records", "as many"])
