@@ -68,7 +68,7 @@ class Fold:
             self._marks[piece.partition] = mark
         panes: dict[PaneKey, Pane] = {}
         late: Counter[tuple[str, int]] = Counter()
-        counts: Counter[tuple[str, str]] = Counter({("", reason): n for reason, n in piece.counts.items()})
+        counts: Counter[tuple[str, str]] = Counter()
         outcomes: list[tuple[str, str, int, str]] = []
         for batch, marks in zip(batches, earlier, strict=True):
             model = self._plan.models.get(batch.model)
