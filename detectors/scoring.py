@@ -18,7 +18,8 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """`delays`: per drift the time from its start to the first alarm within it, None where it was missed; `false_alarms`: alarms in no drift."""
+    """`delays`: per drift the time from its start to the first alarm within it, None where it was missed;
+    `false_alarms`: alarms in no drift."""
 
     delays: tuple[float | None, ...]
     false_alarms: int

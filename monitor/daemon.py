@@ -21,7 +21,7 @@ from monitor.log import events
 from monitor.office import Office
 from monitor.plan import Plan
 from monitor.schedule import Schedule
-from monitor.sinks.deadletter import dead_letters
+from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
 from monitor.sources.source import Source
 from monitor.stores.sqlite import SqliteStore
@@ -42,6 +42,14 @@ def source_of(plan: Plan) -> Source:
     return KafkaSource(plan.kafka, {name: stream.topic for name, stream in plan.streams.items()})
 
 
+def _letters(plan: Plan) -> Producer | None:
+    if plan.dead_letter.to != "topic" or plan.kafka is None:
+        return None
+    from monitor.sources.kafka_letters import LetterProducer
+
+    return LetterProducer(plan.kafka)
+
+
 def run(plan: Plan, *, port: int | None = None) -> int:
     """Runs until a signal; the exit code. `port` overrides the plan's (0: a free one, which is logged)."""
     stop = threading.Event()
@@ -50,7 +58,7 @@ def run(plan: Plan, *, port: int | None = None) -> int:
     store = SqliteStore(plan.state.path)
     # spawned, not forked: the parent has threads; one worker, since a calibration takes a core for up to a minute
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        office = Office(plan, source, store, lambda metrics: Notifier(plan, metrics), dead_letters(plan), pool=pool)
+        office = Office(plan, source, store, lambda metrics: Notifier(plan, metrics), letters=_letters(plan), pool=pool)
         server = Server(
             create_app(office, clock=wall.now_ms, count=office.counted), plan.http.bind, plan.http.port if port is None else port
         )

@@ -48,18 +48,21 @@ def boost(standing: Standing, model: Model, now_ms: int) -> float:
     return max(0.0, ledger.boost - FALSE_STEP * periods) / LN10
 
 
-def subjects_of(leads: Sequence[Lead], groups: Mapping[str, str]) -> tuple[Subject, ...]:
+def subjects_of(leads: Sequence[Lead], model: Model) -> tuple[Subject, ...]:
     """One entry per schema column, its strongest statistic first, its shares added up."""
+    what = {column.name: column.statistic for column in model.columns}
     found: dict[str, Subject] = {}
     for lead in sorted(leads, key=lambda x: -x.share):
         old = found.get(lead.subject)
         if old is not None:
             found[lead.subject] = replace(old, share=old.share + lead.share, onset_ms=min(old.onset_ms, lead.onset_ms))
-        else:
-            found[lead.subject] = Subject(
-                name=lead.subject, group=groups.get(lead.subject, ""), statistic=lead.statistic, direction=lead.direction,
-                size=lead.size, unit=lead.unit, share=lead.share, onset_ms=lead.onset_ms,
-            )  # fmt: skip
+            continue
+        # of a picture: "noise location"; of a number: "location"
+        statistic = f"{what.get(lead.column, '').replace('_', ' ')} {lead.statistic}".strip()
+        found[lead.subject] = Subject(
+            name=lead.subject, group=lead.group, statistic=statistic, direction=lead.direction,
+            size=lead.size, unit=lead.unit, share=lead.share, onset_ms=lead.onset_ms,
+        )  # fmt: skip
     return tuple(sorted(found.values(), key=lambda s: -s.share))
 
 
@@ -80,7 +83,7 @@ def judge(
         return Judged(verdict, standing, rule_incidents, rule_alerts)
 
     groups = {column.subject: column.group for column in model.columns}
-    subjects = subjects_of(reading.leads, groups)
+    subjects = subjects_of(reading.leads, model)
     threshold = reading.log10_a + boost(standing, model, window.end_ms)
     wanted = {*model.page_on, *(("embeddings",) if "inputs" in model.page_on else ())}
     counted = sum(share for subject, share in reading.shares.items() if groups.get(subject, "inputs") in wanted)

@@ -25,7 +25,8 @@ from monitor.plan import DAY_MS, Model
 from monitor.reference import Reference, unpack_cells
 
 LearningStep: TypeAlias = Literal["cuts", "calibration"]
-ENOUGH_FOR_CUTS = 5_000  # events; 64 cells then hold about 80 each
+ENOUGH_FOR_CUTS = 50_000  # events; 64 cells then hold about 800 each
+GATHERED = 576  # windows whose samples are kept at most, two days of five minutes: about 100 MB for fifty columns
 WARM_UP = 300  # windows stepped through before judging, so that filters and slow cadences start where the reference ends
 
 
@@ -50,10 +51,10 @@ class Learned:
 
 
 def gathering_ms(model: Model) -> tuple[int, int]:
-    """Shortest and longest time after which the cells are frozen: a day of events, at most a quarter of what is learnt from."""
-    learn_ms = model.reference.learn_ms or 28 * DAY_MS
-    quarter = max(model.window_ms, learn_ms // 4)
-    return min(DAY_MS, quarter), quarter
+    """Shortest and longest time after which the cells are frozen: a day, if it brought events enough; at most half of
+    what is learnt from, so that a model with little traffic still sees a range of days before its extremes are fixed."""
+    half = max(model.window_ms, (model.reference.learn_ms or 28 * DAY_MS) // 2)
+    return min(DAY_MS, half), min(half, max(DAY_MS, GATHERED * model.window_ms))
 
 
 def options(model: Model) -> Options:

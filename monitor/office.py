@@ -17,7 +17,7 @@ from monitor.incident import Answer, AnswerKind, Incident
 from monitor.metrics import Metrics
 from monitor.plan import Plan
 from monitor.rounds import Rounds
-from monitor.sinks.deadletter import DeadLetters
+from monitor.sinks.deadletter import Producer, open_dead_letters
 from monitor.sinks.notifier import Notifying
 from monitor.sinks.prometheus import Exposition
 from monitor.sources.source import Note, Source
@@ -36,13 +36,15 @@ class Office:
     """
 
     def __init__(
-        self, plan: Plan, source: Source, store: Store, notifier: Callable[[Metrics], Notifying], dead: DeadLetters, *,
+        self, plan: Plan, source: Source, store: Store, notifier: Callable[[Metrics], Notifying], *,
+        letters: Producer | None = None,
         pool: Executor | None = None, ticks: bool = True,
     ) -> None:  # fmt: skip
         self.plan = plan
         self.telemetry = Telemetry(plan, Metrics(plan.limits.series))
         codecs: dict[str, Codec] = {name: codec_for(plan, stream) for name, stream in plan.streams.items()}
-        self.source, self.store, self._dead = source, store, dead
+        self.source, self.store = source, store
+        self._dead = open_dead_letters(plan.dead_letter, self.telemetry.metrics, letters)
         self.rounds = Rounds(plan, source, store, codecs, listener=self, pool=pool, ticks=ticks)
         self.courier = Courier(notifier(self.telemetry.metrics), self._delivered, lambda: self.telemetry.beat("notify"))
         self._exposition = Exposition(self.telemetry.metrics, wall.monotonic)

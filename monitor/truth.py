@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def scored(result: Result, drifts: pd.DataFrame) -> dict[str, Any]:
         mine = drifts[drifts["model"] == model] if "model" in drifts.columns else drifts
         pages = result.pages[(result.pages["model"] == model) & (result.pages["kind"] == "statistical")]
         window_ns = _ns(windows["time"])
-        step = float(min((b - a for a, b in zip(window_ns, window_ns[1:], strict=False)), default=0))
+        step = float(min((b - a for a, b in pairwise(window_ns)), default=0))
         spans = [Drift(s, e) for s, e in zip(_ns(mine["start"]), _ns(mine["end"]), strict=True)]
         found = score(_ns(pages["time"]), spans, grace=step)
         delays += found.delays

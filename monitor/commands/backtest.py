@@ -8,6 +8,7 @@ and false pages are printed too.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 NAME = "backtest"
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
+def _row(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     """One page in JSON's types."""
     import pandas as pd
 
