@@ -31,9 +31,14 @@ Exit codes: 0 well, 1 crash, 2 wrong usage, 78 configuration or saved state to b
 """
 
 
+def layout(prog: str) -> argparse.RawDescriptionHelpFormatter:
+    """Texts as they are written, and room enough for the longest command's name."""
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28)
+
+
 def shared_flags() -> argparse.ArgumentParser:
     """The flags that every command has."""
-    flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    flags = argparse.ArgumentParser(prog="raincheck", add_help=False, allow_abbrev=False)
     group = flags.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="the last line on stdout is one JSON object; everything else goes to stderr")
     group.add_argument("--log-level", choices=log.LEVELS, default="info", help="least level that is logged (default: %(default)s)")
@@ -41,11 +46,9 @@ def shared_flags() -> argparse.ArgumentParser:
     return flags
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line, with every command found in the folder."""
-    parser = argparse.ArgumentParser(
-        prog="raincheck", description=ABOUT, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line with every command found in the folder; only those among `words` are configured, since that may cost imports."""
+    parser = argparse.ArgumentParser(prog="raincheck", description=ABOUT, epilog=EPILOG, formatter_class=layout)
     parser.add_argument("--version", action="version", version=f"raincheck {version('raincheck')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     flags = shared_flags()
@@ -55,9 +58,10 @@ def build_parser() -> argparse.ArgumentParser:
             help=command.HELP,
             description=command.__doc__,
             parents=[flags],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=layout,
         )
-        command.configure(sub)
+        if name in words:
+            command.configure(sub)
         # a command with sub-commands of its own may set another `run` on them
         if sub.get_default("run") is None:
             sub.set_defaults(run=command.run)
@@ -79,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; `argv` are the arguments without the program's name."""
     # read before everything else, so that `state check --json` and `state --json check` are the same
     shared, rest = shared_flags().parse_known_args(argv)
-    args = build_parser().parse_args(rest)
+    args = build_parser(rest).parse_args(rest)
     vars(args).update(vars(shared))
     log.setup(args.log_level, args.log_format)
     try:

@@ -32,19 +32,19 @@ class EventLog:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(f"raincheck.{name}")
 
-    def debug(self, event: str, **fields: object) -> None:
+    def debug(self, event: str, /, **fields: object) -> None:
         self._logger.debug(event, extra={"fields": fields})
 
-    def info(self, event: str, **fields: object) -> None:
+    def info(self, event: str, /, **fields: object) -> None:
         self._logger.info(event, extra={"fields": fields})
 
-    def warning(self, event: str, **fields: object) -> None:
+    def warning(self, event: str, /, **fields: object) -> None:
         self._logger.warning(event, extra={"fields": fields})
 
-    def error(self, event: str, **fields: object) -> None:
+    def error(self, event: str, /, **fields: object) -> None:
         self._logger.error(event, extra={"fields": fields})
 
-    def exception(self, event: str, **fields: object) -> None:
+    def exception(self, event: str, /, **fields: object) -> None:
         """An error together with the traceback of the exception being handled."""
         self._logger.error(event, extra={"fields": fields}, exc_info=True)
 
