@@ -50,7 +50,8 @@ def decode(data: bytes, pixel_limit: int = PIXEL_LIMIT, crop: int = CROP) -> Pic
 
     The crop starts on a multiple of eight pixels, so that the grid of JPEG blocks stays where it was. Grey becomes three equal
     channels; transparency is dropped (as `convert("RGB")` in a service would); palettes and CMYK become their colours; one channel of
-    16 bits keeps its upper eight; of several frames the first counts. Orientation tags are ignored: the sensor's grid is what is measured.
+    16 bits keeps its upper eight; fractions are taken as levels of 255; of several frames the first counts. Orientation tags are
+    ignored: the sensor's grid is what is measured.
 
     `pixel_limit`: pixels of the whole picture above which it is refused unread; `crop`: pixels a side.
 

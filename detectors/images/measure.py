@@ -63,5 +63,5 @@ def _format(picture: Picture, header: JpegHeader | None) -> str:
     """Encoding in a few words, "JPEG 4:2:0" or "PNG RGBA": what a new encoder changes and a new scene does not."""
     if header is None:
         return f"{picture.format} {picture.mode}"
-    words = ["JPEG", header.sampling or picture.mode, "progressive" if header.progressive else ""]
+    words = ["JPEG", "" if picture.mode == "RGB" else picture.mode, header.sampling, "progressive" if header.progressive else ""]
     return " ".join(word for word in words if word)

@@ -14,7 +14,6 @@ from monitor.demo.story import STORY, Episode, Story
 from monitor.demo.weather import CONTROL_EXPOSURE, Weather, wander
 
 _SHARES = (0.42, 0.16, 0.42)  # how long red, amber and green last
-_TRAINING, _HELD_OUT = 2400, 800  # pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,10 @@ class World:
         self._weather = wander(np.random.default_rng([seed, 2]), story.windows)
         self._classifier: Classifier | None = None
 
-    def train(self) -> Report:
-        """Render clean pictures of other days than the story's, learn from most of them, and be judged on days never learnt from."""
-        pixels, truth = self._lesson(3, _TRAINING)
-        unseen, answers = self._lesson(4, _HELD_OUT)
+    def train(self, pictures: int = 2400, held_out: int = 800) -> Report:
+        """Render clean pictures of other days than the story's, learn from `pictures`, and be judged on `held_out` never learnt from."""
+        pixels, truth = self._lesson(3, pictures)
+        unseen, answers = self._lesson(4, held_out)
         classifier = fit(np.random.default_rng([self.seed, 5]), pixels, truth)
         self._classifier = classifier
 
