@@ -31,11 +31,6 @@ Exit codes: 0 well, 1 crash, 2 wrong usage, 78 configuration or saved state to b
 """
 
 
-def layout(prog: str) -> argparse.RawDescriptionHelpFormatter:
-    """Texts as they are written, and room enough for the longest command's name."""
-    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28)
-
-
 def shared_flags() -> argparse.ArgumentParser:
     """The flags that every command has."""
     flags = argparse.ArgumentParser(prog="raincheck", add_help=False, allow_abbrev=False)
@@ -48,17 +43,24 @@ def shared_flags() -> argparse.ArgumentParser:
 
 def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The command line with every command found in the folder; only those among `words` are configured, since that may cost imports."""
-    parser = argparse.ArgumentParser(prog="raincheck", description=ABOUT, epilog=EPILOG, formatter_class=layout)
+    found = discover()
+    listed = "\n".join(f"  {name:<12} {command.HELP}" for name, command in found.items())  # argparse would break the longer names' lines
+    parser = argparse.ArgumentParser(
+        prog="raincheck",
+        description=f"{ABOUT}\ncommands:\n{listed}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"raincheck {version('raincheck')}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, help=argparse.SUPPRESS)
     flags = shared_flags()
-    for name, command in discover().items():
+    for name, command in found.items():
         sub = commands.add_parser(
             name,
             help=command.HELP,
             description=command.__doc__,
             parents=[flags],
-            formatter_class=layout,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name in words:
             command.configure(sub)

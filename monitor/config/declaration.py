@@ -14,11 +14,10 @@ from monitor import plan
 from monitor.batch import Role
 from monitor.config import combinations as fit
 from monitor.config.kinds import Choice, Duration, Flag, KeyPath, Maybe, Number, Share, Size, Text
-from monitor.config.places import Address, File, HostPort, NewFile, Receiver, Secret, Timezone
+from monitor.config.places import Address, File, Format, HostPort, NewFile, Receiver, Secret, Timezone
 from monitor.config.tables import Key, ListOf, MapOf, Table
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, plan.DAY_MS
-FORMATS = ("json", "jsonl")
 KIND_WORDS = {
     **dict.fromkeys(("number", "float", "int", "integer", "double", "real", "continuous"), "numeric"),
     **dict.fromkeys(("string", "category", "text", "enum", "bool", "boolean", "nominal"), "categorical"),
@@ -187,7 +186,7 @@ STREAM = Table(
     (
         Key("topic", Text("a topic's name"), "the topic to read", required=True),
         Key("role", Choice(get_args(Role), ROLE_WORDS), "what its records are", required=True),
-        Key("format", Choice(FORMATS), "how a record is written"),
+        Key("format", Format(), "how a record is written"),
         Key("fields", FIELDS, "where a record says who it is"),
         Key("model", Text("the name of one of the models"), "all its records belong to this model, whatever they say"),
         Key("event_time", Choice(("field", "record", "arrival")), "whose clock counts"),

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from monitor.config.kinds import Json, Text, blank, plain
+from monitor.config.kinds import Choice, Json, Text, blank, plain
 from monitor.config.reading import BAD, At, alternatives
 from monitor.secrets import FILE_RECEIVER, REFERENCE, USERINFO
 
@@ -116,6 +116,25 @@ class Receiver:
 
     def json(self) -> Json:
         return {"type": "string", "minLength": 1}
+
+    def show(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The word of a codec: there are as many as there are files that define one."""
+
+    def _choice(self) -> Choice:
+        from monitor.codecs import formats
+
+        return Choice(tuple(sorted(formats())))
+
+    def read(self, value: Any, at: At) -> Any:
+        return self._choice().read(value, at)
+
+    def json(self) -> Json:
+        return self._choice().json()
 
     def show(self, value: Any) -> Any:
         return value
