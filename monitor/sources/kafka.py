@@ -6,21 +6,16 @@ return. The rules behind the order of things were all learnt from a real broker;
 
 from __future__ import annotations
 
-import random
-import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any
 
 from monitor import wall
 from monitor.batch import Records
-from monitor.errors import Misconfigured
 from monitor.plan import Kafka
-from monitor.sources.kafka_causes import Causes
-from monitor.sources.kafka_client import ClientFailed, KafkaClient, admin_client
+from monitor.sources.kafka_client import ClientFailed, KafkaClient
+from monitor.sources.kafka_link import Link
 from monitor.sources.kafka_poison import Isolation
-from monitor.sources.kafka_preflight import check, client_arguments, context, reach
+from monitor.sources.kafka_preflight import check
 from monitor.sources.kafka_topics import Snapshot, TopicWatch
 from monitor.sources.positions import Positions
 from monitor.sources.source import (
@@ -35,16 +30,15 @@ from monitor.sources.source import (
 from monitor.sources.watchdog import Watchdog, leave
 
 PROBE_S = 5.0
-SILENT_S = 90.0  # without contact for so long, the client is thrown away: until then it finds back by itself, without loss or repetition
-BACKOFF_S = (0.1, 5.0)
 
 
 class KafkaSource:
     """Reads the topics of `streams` ({stream: topic}) from the cluster of `plan`.
 
     `most` records are handed out per poll. `hung` is called, on another thread, with a sentence when a poll has not returned for
-    `patience_s` seconds: by default it writes all stacks and ends the process. Raises `Misconfigured` with all mistakes that can be
-    found without connecting.
+    `patience_s` seconds: by default it writes all stacks and ends the process. A poll that has to connect to a broker that takes
+    connections and answers nothing returns after 10 s, whatever its own time. Raises `Misconfigured` with all mistakes that can be found
+    without connecting.
     """
 
     def __init__(
@@ -59,26 +53,19 @@ class KafkaSource:
         hung: Callable[[str], None] = leave,
     ) -> None:
         check(plan)
-        self._plan = plan
         self._streams = dict(streams)
-        self._most = most
+        self._group = plan.group
+        self._skip = plan.on_corrupt == "skip"
         self._probe_s = probe_s
         self._positions = Positions(streams, plan.start)
-        self._watch = TopicWatch(self._admin, list(self._positions.topics), every_s=topics_s, failed=self._count)
+        self._link = Link(plan, streams, most)
+        self._watch = TopicWatch(self._link.admin, list(self._positions.topics), every_s=topics_s, failed=self._link.count)
         self._watchdog = Watchdog(patience_s, hung)
-        self._causes = Causes()
-        self._counting = threading.Lock()
-        self._errors: Counter[str] = Counter()
-        self._rebuilds: Counter[str] = Counter()
-        self._commits = self._commit_failures = 0
-        self._client: KafkaClient | None = None
-        self._built = wall.monotonic()
-        self._failures = 0  # in a row
-        self._retry_at = 0.0
         self._wanted = 0  # the question about topics whose answer is needed before anything is handed out
-        self._handled = 0
+        self._handled = 0  # the last one whose answer was compared with what we read
         self._counts: dict[str, int] = {}  # {stream: partitions} of the topics that exist
         self._absent: set[str] = set()
+        self._unclear: str | None = None
         self._reassign = True
         self._cut: dict[str, int | None] = {}
         self._beyond: set[str] = set()
@@ -87,90 +74,21 @@ class KafkaSource:
         self._halted: set[str] = set()
         self._reached: dict[str, Reached] = {}
         self._probe_at = 0.0
-        self._contact: float | None = None
-        self._connected = False
-        self._cause: str | None = None
-        self._closing = threading.Event()
+        self._commits = self._commit_failures = 0
+        self._closed = False
         self._status = SourceStatus(connected=False)
-
-    # -- building and failing ------------------------------------------------------------------------------------------------
-
-    def _arguments(self) -> dict[str, Any]:
-        return client_arguments(self._plan, context(self._plan.security))
-
-    def _admin(self) -> Any:
-        return admin_client(self._arguments())
-
-    def _count(self, error: str) -> None:
-        with self._counting:  # two threads count
-            self._errors[error] += 1
 
     def start(self, positions: Mapping[str, int], identities: Mapping[str, str]) -> None:
         self._positions.restore(positions, identities)
-        self._causes.open()
+        self._link.open()
         self._watch.start()
         self._watchdog.start()
-
-    def _build(self) -> bool:
-        """Build a client, or say why not and when to try again."""
-        try:
-            tls = context(self._plan.security)
-            cause = reach(self._plan.bootstrap, tls)
-            if cause is None:
-                arguments = client_arguments(self._plan, tls)
-                self._client = KafkaClient(arguments, self._streams, self._plan.group or None, self._most)
-        except (OSError, Misconfigured) as error:  # a file was taken away or changed while we run
-            cause = str(error)
-        except Exception as error:  # noqa: BLE001 - every failure to connect or to log in is the same time-out here; its log knows more
-            self._count(type(error).__name__)
-            cause = self._causes.best() or f"{type(error).__name__}: {error}"
-        if cause is not None:
-            self._lost(cause)
-            self._back_off()
-            return False
-        self._built = wall.monotonic()
-        self._reassign = True
-        self._wanted = self._watch.ask()  # the topic may be another one since we last looked
-        return True
-
-    def _back_off(self) -> None:
-        self._failures += 1
-        least, most = BACKOFF_S
-        pause = min(most, least * 2.0 ** (self._failures - 1)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
-        self._retry_at = wall.monotonic() + pause
-
-    def _lost(self, cause: str) -> None:
-        self._connected = False
-        self._cause = cause
-
-    def _drop(self, reason: str) -> None:
-        """Throw the client away: after any exception from a poll it must not be polled again."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-            self._rebuilds[reason] += 1
-
-    def _failed(self, failure: ClientFailed) -> None:
-        self._count(failure.name)
-        self._cause = self._causes.best() or str(failure)
-        if failure.kind == "range":
-            self._beyond |= failure.offsets.keys()
-        elif failure.kind == "cut":
-            self._cut.update(failure.offsets)
-        elif failure.kind == "unreadable" and self._isolation is None:
-            self._isolation = Isolation(set(self._names()) - self._halted - self._paused, skip=self._plan.on_corrupt == "skip")
-        self._drop(failure.name)
-        if self._failures:
-            self._back_off()
-        else:
-            self._failures = 1  # the first time at once: a new client costs 0.2 s
-            self._retry_at = 0.0
-
-    # -- polling -------------------------------------------------------------------------------------------------------------
 
     def poll(self, timeout_ms: int) -> list[Records | Note]:
         deadline = wall.monotonic() + timeout_ms / 1000
         out: list[Records | Note] = []
+        if self._closed:
+            return out
         with self._watchdog.guard("a poll of Kafka"):
             try:
                 client = self._ready(deadline, out)
@@ -181,23 +99,31 @@ class KafkaSource:
             self._publish()
         return out
 
+    def _failed(self, failure: ClientFailed) -> None:
+        """Remember what the failure means for our positions; the client is gone in any case."""
+        if failure.kind == "range":
+            self._beyond |= failure.offsets.keys()
+        elif failure.kind == "cut":
+            self._cut.update(failure.offsets)
+        elif failure.kind == "unreadable":
+            self._isolation = Isolation(set(self._names()) - self._halted, skip=self._skip)
+        self._link.failed(failure)
+
     def _ready(self, deadline: float, out: list[Records | Note]) -> KafkaClient | None:
         """A client that is assigned to what exists, or None if there is none within the time."""
-        if self._client is None:
-            pause = min(self._retry_at, deadline) - wall.monotonic()
-            if self._closing.wait(max(0.0, pause)) or wall.monotonic() < self._retry_at or not self._build():
+        if self._link.client is None:
+            if not self._link.build(deadline):
                 return None
+            self._reassign = True
+            self._wanted = self._watch.ask()  # the topics may be others since we last looked
         snapshot = self._watch.answer(self._wanted, max(0.0, deadline - wall.monotonic()))
         if snapshot is None:
-            if self._silent():
-                self._drop("silence")
-            if not self._connected:
-                self._cause = self._causes.best() or self._cause
+            self._link.wait_out()
             return None
         if snapshot.number != self._handled:
             self._handled = snapshot.number
             self._reconcile(snapshot, out)
-        client = self._client
+        client = self._link.client
         if client is None:
             return None
         if self._reassign:
@@ -212,12 +138,9 @@ class KafkaSource:
         """All partitions that exist, whether they are being read or stand still."""
         return [partition_name(stream, number) for stream, count in self._counts.items() for number in range(count)]
 
-    def _silent(self) -> bool:
-        return wall.monotonic() - max(self._built, self._contact or 0.0) > SILENT_S
-
     def _reconcile(self, snapshot: Snapshot, out: list[Records | Note]) -> None:
         """Compare what exists with what we read: topics that came, went, grew or were made anew."""
-        self._contact = wall.monotonic()
+        self._link.touched()
         unclear = []
         for name, topic in snapshot.topics.items():
             stream = self._positions.topics[name]
@@ -240,10 +163,9 @@ class KafkaSource:
                 if self._counts.get(stream) != topic.partitions:
                     self._counts[stream] = topic.partitions
                     self._reassign = True
-        if unclear:
-            self._cause = "; ".join(unclear)
-        if not self._counts and not unclear:
-            self._connected, self._cause = True, None
+        self._unclear = "; ".join(unclear) or None
+        if not self._counts:
+            self._link.answered()  # there is nothing to probe: this answer is all the contact there can be
 
     def _void(self, stream: str) -> None:
         """Forget all that belongs to offsets of a topic that is no more; the client may hold some of its records."""
@@ -251,7 +173,7 @@ class KafkaSource:
         for names in (self._halted, self._beyond):
             names -= {name for name in names if partition_number(name)[0] == stream}
         self._cut = {name: at for name, at in self._cut.items() if partition_number(name)[0] != stream}
-        self._drop("recreated")
+        self._link.drop("recreated")
 
     def _unreach(self, stream: str) -> None:
         self._reached = {name: reached for name, reached in self._reached.items() if partition_number(name)[0] != stream}
@@ -272,14 +194,14 @@ class KafkaSource:
     def _fetch(self, client: KafkaClient, deadline: float, out: list[Records | Note]) -> None:
         if self._isolation is not None:
             try:
-                out += self._isolation.step(client, self._positions)
+                out += self._isolation.step(client, self._positions, self._paused)
             except ClientFailed:
                 self._isolation = None
                 raise
             if self._isolation.done:
                 self._halted |= self._isolation.halted
                 self._isolation = None
-                self._drop("unreadable")
+                self._link.drop("unreadable")
             return
         found = client.poll(max(0, int((deadline - wall.monotonic()) * 1000)))
         strange = {
@@ -291,8 +213,8 @@ class KafkaSource:
                 self._positions.next[records.partition] = records.next_offset
                 out.append(records)
         if strange:
-            self._drop("recreated")
-            self._back_off()
+            self._link.drop("recreated")
+            self._link.back_off()
         elif wall.monotonic() >= self._probe_at:
             self._probe(client, out)
 
@@ -303,16 +225,13 @@ class KafkaSource:
         try:
             ends = client.ends(names)
         except ClientFailed as failure:
-            self._count(failure.name)
-            self._lost(self._causes.best() or reach(self._plan.bootstrap, None, 0.5) or "the port is open, but no request is answered")
+            self._link.count(failure.name)
+            self._link.unanswered()
             # when it answers again, the topics may be others: nothing is handed out before that is known
             self._wanted = self._watch.ask()
             self._probe_at = 0.0
             return
-        self._contact = wall.monotonic()
-        self._connected, self._cause = True, None
-        self._failures = 0
-        self._causes.clear()
+        self._link.answered()
         now_ms = wall.now_ms()
         for name, position in client.positions().items():
             if position > self._positions.next[name]:  # past the markers and aborted records at the end of the log
@@ -320,20 +239,18 @@ class KafkaSource:
                 out.append(Records(partition_number(name)[0], name, [], [], [], position, now_ms))
         self._reached = {name: Reached(self._positions.next[name], ends[name], now_ms) for name in names}
 
-    # -- what others ask -----------------------------------------------------------------------------------------------------
-
     def caught_up(self) -> Mapping[str, Reached]:
         return dict(self._reached)
 
     def pause(self, partitions: Collection[str]) -> None:
         self._paused |= set(partitions)
-        if self._client is not None:
-            self._client.pause(partitions)
+        if self._link.client is not None:
+            self._link.client.pause(partitions)
 
     def resume(self, partitions: Collection[str]) -> None:
         self._paused -= set(partitions)
-        if self._client is not None:
-            self._client.resume(partitions)
+        if self._link.client is not None:
+            self._link.client.resume(partitions)
 
     def release(self, partition: str) -> None:
         if partition in self._halted:
@@ -343,28 +260,26 @@ class KafkaSource:
     def commit(self, offsets: Mapping[str, int]) -> None:
         # an absent topic must not be asked for, and a broker that is away would cost three seconds each time
         known = {name: offset for name, offset in offsets.items() if partition_number(name)[0] in self._counts}
-        if not known or not self._plan.group:
+        if not known or not self._group:
             return
         self._commits += 1
         try:
-            if self._client is None or not self._connected:
+            if self._link.client is None or not self._link.connected:
                 self._commit_failures += 1
             else:
                 with self._watchdog.guard("a commit to Kafka"):
-                    self._client.commit(known, "raincheck")
+                    self._link.client.commit(known, "raincheck")
         except ClientFailed as failure:
-            self._count(failure.name)
+            self._link.count(failure.name)
             self._commit_failures += 1
 
     def identities(self) -> Mapping[str, str]:
         return dict(self._positions.identities)
 
     def _publish(self) -> None:
-        with self._counting:
-            errors = dict(self._errors)
         self._status = SourceStatus(
-            connected=self._connected,
-            cause=self._cause,
+            connected=self._link.connected,
+            cause=self._link.cause or self._unclear,
             absent=tuple(sorted(self._absent)),
             partitions={
                 name: PartitionStatus(
@@ -376,26 +291,23 @@ class KafkaSource:
                 )
                 for name, position in self._positions.next.items()
             },
-            errors=errors,
-            rebuilds=dict(self._rebuilds),
+            errors=self._link.errors(),
+            rebuilds=dict(self._link.rebuilds),
             commits=self._commits,
             commit_failures=self._commit_failures,
         )
 
     def status(self) -> SourceStatus:
-        age = None if self._contact is None else int((wall.monotonic() - self._contact) * 1000)
+        contact = self._link.contact
+        age = None if contact is None else int((wall.monotonic() - contact) * 1000)
         return replace(self._status, contact_age_ms=age)
 
     def close(self) -> None:
-        if self._closing.is_set():
+        if self._closed:
             return
-        self._closing.set()
+        self._closed = True
         self._watch.close()
         self._watchdog.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._link.shut()
         self._watch.join(1.0)
-        self._causes.shut()
-        self._connected = False
         self._publish()

@@ -19,9 +19,9 @@ BUDGET_S = 8.0  # for stepping through a batch within one poll; the watchdog bit
 
 
 class Isolation:
-    """The search for the culprit among `suspects`, one of them per `step`, each with a new client.
+    """The search for the culprit among `suspects`, one per `step`. `done` says that the client in use must be thrown away.
 
-    After a step whose partition raised, `spent` says that the client must be thrown away.
+    `halted` names the culprit's partition afterwards, unless `skip` had its batch passed over.
     """
 
     def __init__(self, suspects: Collection[str], *, skip: bool) -> None:
@@ -30,33 +30,34 @@ class Isolation:
         self.halted: set[str] = set()
         self.done = False
 
-    def step(self, client: KafkaClient, positions: Positions) -> list[Records | Note]:
+    def step(self, client: KafkaClient, positions: Positions, paused: Collection[str]) -> list[Records | Note]:
         """Read the next suspect alone; `done` is set when the culprit was found or nobody is left."""
         ends = client.ends(self._suspects) if self._suspects else {}
         while self._suspects:
             name = self._suspects.pop(0)
-            position = positions.next[name]
-            if position >= ends[name]:
-                continue  # nothing to read, so it cannot have raised
-            client.assign({name: position})
-            try:
-                for _ in range(TRIES):
-                    if found := client.poll(500):
-                        positions.next[name] = found[0].next_offset
-                        return list(found)
-            except ClientFailed as failure:
-                if failure.kind != "unreadable":
-                    raise
-                self.done = True
-                stream = partition_number(name)[0]
-                out: list[Records | Note] = [Unreadable(stream, name, position, failure.name, not self._skip)]
-                if self._skip:
-                    out += self._pass(client, positions, name, ends[name])
-                else:
-                    self.halted.add(name)
-                return out
+            # one without records cannot have raised, and a paused one raises again when it is resumed
+            if name not in paused and positions.next[name] < ends[name]:
+                return self._try(client, positions, name, ends[name])
         self.done = True
         return []
+
+    def _try(self, client: KafkaClient, positions: Positions, name: str, end: int) -> list[Records | Note]:
+        position = positions.next[name]
+        client.assign({name: position})
+        try:
+            found = _bring(client)
+        except ClientFailed as failure:
+            if failure.kind != "unreadable":
+                raise
+            self.done = True
+            out: list[Records | Note] = [Unreadable(partition_number(name)[0], name, position, failure.name, not self._skip)]
+            if self._skip:
+                return out + self._pass(client, positions, name, end)
+            self.halted.add(name)
+            return out
+        for records in found:
+            positions.next[name] = records.next_offset
+        return list(found)
 
     @staticmethod
     def _pass(client: KafkaClient, positions: Positions, name: str, end: int) -> list[Records | Note]:
@@ -70,9 +71,7 @@ class Isolation:
                 break
             client.seek(name, at)
             try:
-                for _ in range(TRIES):
-                    if found := client.poll(500):
-                        break
+                found = _bring(client)
             except ClientFailed as failure:
                 if failure.kind != "unreadable":
                     raise
@@ -80,3 +79,10 @@ class Isolation:
         if found:
             positions.next[name] = found[0].next_offset
         return [*out, *found]
+
+
+def _bring(client: KafkaClient) -> list[Records]:
+    for _ in range(TRIES):
+        if found := client.poll(500):
+            return found
+    return []
