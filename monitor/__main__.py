@@ -47,12 +47,13 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     listed = "\n".join(f"  {name:<12} {command.HELP}" for name, command in found.items())  # argparse would break the longer names' lines
     parser = argparse.ArgumentParser(
         prog="raincheck",
+        usage="raincheck [-h] [--version] COMMAND ...",
         description=f"{ABOUT}\ncommands:\n{listed}",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"raincheck {version('raincheck')}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(prog="raincheck", metavar="COMMAND", required=True, help=argparse.SUPPRESS)
     flags = shared_flags()
     for name, command in found.items():
         sub = commands.add_parser(
