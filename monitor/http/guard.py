@@ -75,11 +75,24 @@ def refuse_write(http: Http, headers: Mapping[str, str], form: Mapping[str, str]
     return None
 
 
+def host_name(netloc: str) -> str:
+    """The name in a Host header; "" where it cannot be read.
+
+    >>> host_name("[::1]:9740"), host_name("[")
+    ('::1', '')
+    """
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
+
+
 def _refuse_foreign(http: Http, headers: Mapping[str, str], is_form: bool) -> Refusal | None:
     host = headers.get("host", "")
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     external = urlsplit(http.external_url or "")
-    if is_loopback(http.bind) and not is_loopback(urlsplit(f"//{host}").hostname or "") and host != external.netloc:
+    ours = is_loopback(host_name(host)) or (host != "" and host == external.netloc)
+    if is_loopback(http.bind) and not ours:
         return Refusal(403, "Host", host, f"localhost, a loopback address or {external.netloc or 'the host of http.external_url'}")
     if site is not None and site not in ("same-origin", "none"):
         return Refusal(403, "Sec-Fetch-Site", site, "same-origin: answer on raincheck's own page")
@@ -103,20 +116,20 @@ def read_token(http: Http) -> str | None:
 class BodyLimit:
     """Reads the whole body before the application sees the request: at most 64 kB, within ten seconds."""
 
-    def __init__(self, app: ASGIApp, limit_bytes: int = BODY_BYTES, limit_s: float = BODY_SECONDS) -> None:
-        self._app, self._limit_bytes, self._limit_s = app, limit_bytes, limit_s
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(self._read(scope, receive), self._limit_s)
+            body = await asyncio.wait_for(self._read(scope, receive), BODY_SECONDS)
         except TimeoutError:
-            await _plain(send, 408, f"the body did not arrive within {self._limit_s:g} s")
+            await _plain(send, 408, f"the body did not arrive within {BODY_SECONDS:g} s")
             return
         if body is None:
-            await _plain(send, 413, f"the body is larger than {self._limit_bytes} bytes")
+            await _plain(send, 413, f"the body is larger than {BODY_BYTES} bytes")
             return
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -127,7 +140,7 @@ class BodyLimit:
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._limit_bytes:
+        if declared.isdigit() and int(declared) > BODY_BYTES:
             return None
         parts: list[bytes] = []
         size = 0
@@ -137,7 +150,7 @@ class BodyLimit:
                 return b"".join(parts)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
-            if size > self._limit_bytes:
+            if size > BODY_BYTES:
                 return None
             if not message.get("more_body", False):
                 return b"".join(parts)

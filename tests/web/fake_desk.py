@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from monitor.desk import Health, ModelView, Series
 from monitor.incident import Answer, AnswerKind, Incident, incident_id
@@ -28,7 +29,7 @@ class FakeDesk:
 
     plan: Plan
     views: list[ModelView] = field(default_factory=list)
-    verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
+    verdicts: dict[str, Sequence[Verdict]] = field(default_factory=dict)
     known: list[Incident] = field(default_factory=list)
     lines: dict[str, list[Series]] = field(default_factory=dict)
     state: Health = field(default_factory=lambda: Health({"engine": 0.4, "poll": 0.1, "notify": 2.0}, (), (), {"kafka": True}))
@@ -44,7 +45,7 @@ class FakeDesk:
         return self.views
 
     def windows(self, model: str, limit: int) -> Sequence[Verdict]:
-        return self.verdicts.get(model, [])[-limit:]
+        return self.verdicts.get(model, ())[-limit:]
 
     def incidents(self, model: str | None = None) -> Sequence[Incident]:
         return sorted((i for i in self.known if model in (None, i.model)), key=lambda i: -i.opened_ms)
@@ -96,9 +97,10 @@ def wander(seed: int, count: int, drift_at: int | None = None) -> list[float]:
     return out
 
 
+@cache
 def history(
     name: str, seed: int, days: float, learning_days: float = 0.0, drift_at_ms: int | None = None, now_ms: int = NOW_MS
-) -> list[Verdict]:
+) -> tuple[Verdict, ...]:
     count = int(days * DAY_MS / WINDOW_MS)
     first = now_ms - count * WINDOW_MS
     learnt = first + int(learning_days * DAY_MS)
@@ -125,7 +127,7 @@ def history(
                 versions=("14",),
             )
         )
-    return out
+    return tuple(out)
 
 
 ONSET_MS = NOW_MS - 40 * MINUTE_MS
