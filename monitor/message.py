@@ -37,7 +37,10 @@ def body(incident: Incident, event: AlertEvent, plan: Plan) -> str:
 
     def at(time_ms: int) -> str:
         local, utc = moment(time_ms, zone), moment(time_ms)
-        return utc if local == utc else f"{local} ({utc})"
+        if local == utc:
+            return utc
+        day, _, hour = utc.partition(", ")
+        return f"{local} ({hour})" if local.startswith(day) else f"{local} ({utc})"
 
     lines = [f"Owner: {incident.owner}", f"Model: {incident.model}"]
     if event == "resolved" and incident.resolved_ms is not None:
