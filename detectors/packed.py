@@ -71,7 +71,7 @@ def unpack_parts(kind: str, version: int, data: bytes) -> list[Any]:
         for _ in range(parts):
             part, at = _part(data, at)
             out.append(part)
-    except (IndexError, struct.error, KeyError) as error:
+    except (IndexError, struct.error, KeyError, UnicodeDecodeError) as error:
         raise ValueError(f"packed {kind}: cut short or damaged at byte {at} of {len(data)}") from error
     if at != len(data):
         raise ValueError(f"packed {kind}: {len(data) - at} bytes too many")
@@ -86,6 +86,8 @@ def _part(data: bytes, at: int) -> tuple[NDArray[Any] | list[str], int]:
         texts = []
         for length in lengths:
             end = at + int(length)
+            if end > len(data):
+                raise IndexError(end)
             texts.append(data[at:end].decode("utf-8", "surrogatepass"))
             at = end
         return texts, at

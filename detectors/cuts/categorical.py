@@ -44,10 +44,13 @@ def level_name(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class CategoricalCuts:
-    """`levels` have a cell each; names in `rest` count as other; any other name is unseen.
+    """`levels` have a cell each; names in `rest` and `once` count as other; any other name is unseen.
 
-    Where the reference had more names than were kept (`complete` False), a name missing from it proves nothing:
-    then unknown names count as other too, and the unseen cell stays empty.
+    `once` holds the names that the reference had only once. There they count as unseen (`cell_within`): each was new when
+    it came, so by Good and Turing's rule their share is the rate of new names to be expected from then on.
+
+    Where the reference had more names than were kept (`complete` False), a name missing from it proves nothing: then
+    unknown names count as other too, and the unseen cell stays empty.
 
     >>> cuts = CategoricalCuts(("red", "green"), ("amber",))
     >>> [cuts.cell(name) for name in ("red", "green", "amber", "blue")]
@@ -58,6 +61,7 @@ class CategoricalCuts:
 
     levels: tuple[str, ...]
     rest: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
     complete: bool = True
 
     @property
@@ -72,9 +76,18 @@ class CategoricalCuts:
 
     @cached_property
     def _known(self) -> dict[str, int]:
-        return dict.fromkeys(self.rest, OTHER) | {name: FIRST + i for i, name in enumerate(self.levels)}
+        return dict.fromkeys((*self.rest, *self.once), OTHER) | {name: FIRST + i for i, name in enumerate(self.levels)}
+
+    @cached_property
+    def _once(self) -> frozenset[str]:
+        return frozenset(self.once)
+
+    def cell_within(self, name: str) -> int:
+        """Cell of a name inside the reference itself."""
+        return UNSEEN if self.complete and name in self._once else self.cell(name)
 
     def cell(self, name: str) -> int:
+        """Cell of a name that comes after the reference."""
         return self._known.get(name, UNSEEN if self.complete else OTHER)
 
     def names(self) -> list[str]:
@@ -82,20 +95,18 @@ class CategoricalCuts:
         return ["missing", "invalid", "unseen", "other", *self.levels]
 
     def pack(self) -> bytes:
-        return pack_parts(self.kind, 1, np.array([int(self.complete)]), list(self.levels), list(self.rest))
+        return pack_parts(self.kind, 1, np.array([int(self.complete)]), list(self.levels), list(self.rest), list(self.once))
 
     @classmethod
     def unpack(cls, data: bytes) -> CategoricalCuts:
-        head, levels, rest = unpack_parts(cls.kind, 1, data)
-        return cls(tuple(levels), tuple(rest), bool(head[0]))
+        head, levels, rest, once = unpack_parts(cls.kind, 1, data)
+        return cls(tuple(levels), tuple(rest), tuple(once), bool(head[0]))
 
 
 def learn_categorical(tallies: Counted | Iterable[Counted]) -> CategoricalCuts:
     """Cells from one tally of the reference, or from one per window.
 
-    A name is known when it came in at least two windows (with a single tally: at least twice). What came only once is
-    left unseen, so the reference's own rate of unseen names estimates the live one (Good and Turing's rule); ties in
-    frequency go by name.
+    A name is known when it came in at least two windows (with a single tally: at least twice); ties in frequency go by name.
 
     >>> from detectors.summaries.tally import Tally
     >>> learn_categorical(Tally.fold(["b", "a", "b", "a", "b", "once"])).levels
@@ -109,5 +120,6 @@ def learn_categorical(tallies: Counted | Iterable[Counted]) -> CategoricalCuts:
         seen_in.update(part.counts.keys())
     enough = totals if len(parts) == 1 else seen_in
     known = sorted((name for name in totals if enough[name] > 1), key=lambda name: (-totals[name], name))
+    once = sorted(name for name in totals if enough[name] == 1)
     complete = all(part.others == 0 for part in parts)
-    return CategoricalCuts(tuple(known[:LEVELS]), tuple(sorted(known[LEVELS:])), complete)
+    return CategoricalCuts(tuple(known[:LEVELS]), tuple(sorted(known[LEVELS:])), tuple(once), complete)

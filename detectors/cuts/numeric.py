@@ -80,8 +80,8 @@ class NumericCuts:
         if np.isnan(self.low):
             return np.empty(0)
         if self.points:
-            return np.column_stack((np.nextafter(self.means, -np.inf), self.means)).ravel()
-        return np.concatenate(([np.nextafter(self.low, -np.inf)], self.edges, [self.high]))
+            return np.column_stack((_just_below(self.means), self.means)).ravel()
+        return np.concatenate((_just_below(np.array([self.low])), self.edges, [self.high]))
 
     @cached_property
     def _cell_of(self) -> Ints:
@@ -140,7 +140,7 @@ def learn_numeric(samples: Weighed | Sequence[Weighed]) -> NumericCuts:
     """
     parts = samples if isinstance(samples, Sequence) else [samples]
     finite = [part.values[np.isfinite(part.values)] for part in parts]
-    values = np.concatenate(finite) if finite else np.empty(0)
+    values = np.concatenate(finite) + 0.0 if finite else np.empty(0)  # no -0.0, which would show in the digest
     if not len(values):
         return NumericCuts(np.empty(0), np.nan, np.nan, np.array([np.nan]), points=True)
     weights = np.concatenate([np.full(len(v), part.n / len(part.values)) for v, part in zip(finite, parts, strict=True) if len(v)])
@@ -159,14 +159,19 @@ def _quantile_cells(distinct: Floats, mass: Floats) -> NumericCuts:
     edges = distinct[np.minimum(upto.searchsorted(np.arange(1, CELLS) / CELLS, side="left"), len(distinct) - 1)]
     # two cells' worth at one value frees two quantiles that would coincide: one closes its cell, one opens it
     heavy = distinct[mass >= 2 * total / CELLS]
-    edges = np.unique(np.concatenate((edges, heavy, np.nextafter(heavy, -np.inf))))
+    edges = np.unique(np.concatenate((edges, heavy, _just_below(heavy))))
     edges = edges[(edges >= low) & (edges < high)]
     cell = edges.searchsorted(distinct)
     held = np.bincount(cell, weights=mass, minlength=len(edges) + 1)
     edges = np.delete(edges, np.flatnonzero(held[:-1] == 0))  # no cell without reference mass
     cell = edges.searchsorted(distinct)
     held = np.bincount(cell, weights=mass, minlength=len(edges) + 1)
-    means = (
-        np.bincount(cell, weights=mass * (distinct / 2), minlength=len(edges) + 1) / held * 2
-    )  # halves: no overflow near the largest float
+    # shares before values: sums of large floats overflow, their means do not
+    means = np.bincount(cell, weights=mass / held[cell] * distinct, minlength=len(edges) + 1).astype(np.float64)
     return NumericCuts(edges, low, high, means)
+
+
+def _just_below(values: Floats) -> Floats:
+    """The next smaller float; below the smallest of all that is -inf, which is meant."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(values, -np.inf)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,16 +48,25 @@ class Categories:
         return cls.of(cuts, {name: n for name, n in counted.items() if name is not None}, 0, missing, invalid)
 
     @classmethod
-    def of(cls, cuts: CategoricalCuts, counted: Mapping[str, int], others: int = 0, missing: int = 0, invalid: int = 0) -> Categories:
-        """From counts per name; `others` events have names that nobody kept."""
+    def of(
+        cls,
+        cuts: CategoricalCuts,
+        counted: Mapping[str, int],
+        others: int = 0,
+        missing: int = 0,
+        invalid: int = 0,
+        cell: Callable[[str], int] | None = None,
+    ) -> Categories:
+        """From counts per name; `others` events have names that nobody kept; `cell` replaces the cuts' own rule."""
+        cell = cell or cuts.cell
         counts = [0] * cuts.size
         counts[MISSING], counts[INVALID], counts[OTHER] = missing, invalid, others
         unseen: Counter[str] = Counter()
         for text, n in counted.items():
             name = level_name(text)
-            cell = cuts.cell(name)
-            counts[cell] += n
-            if cell == UNSEEN:
+            place = cell(name)
+            counts[place] += n
+            if place == UNSEEN:
                 unseen[name] += n
         return cls(cuts.digest, np.array(counts, dtype=np.int64), _named(unseen))
 

@@ -69,8 +69,8 @@ class Tally:
         return np.array([self.missing, self.invalid, 0, self.n - self.missing - self.invalid], dtype=np.int64)
 
     def recut(self, cuts: CategoricalCuts) -> Categories:
-        """The same events over cells; names that were not kept count as other."""
-        return Categories.of(cuts, self.counts, self.others, self.missing, self.invalid)
+        """The same events over cells learnt from them (or their like); names that were not kept count as other."""
+        return Categories.of(cuts, self.counts, self.others, self.missing, self.invalid, cell=cuts.cell_within)
 
     def merge(self, other: Tally) -> Tally:
         both = Counter(self.counts)
