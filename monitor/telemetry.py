@@ -11,8 +11,9 @@ from importlib.metadata import version
 from scipy.stats import chi2
 
 from monitor import wall
+from monitor.advice import Advisor
 from monitor.batch import Records, Slice
-from monitor.changes import Changes
+from monitor.changes import Changes, WindowRow
 from monitor.engine import Engine
 from monitor.incident import Incident
 from monitor.metrics import Metrics
@@ -30,6 +31,7 @@ class Telemetry:
         self.beats: dict[str, float] = {}
         self.components: dict[str, bool] = {"state": True}
         self._told: dict[tuple[str, str], float] = {}
+        self._advisor = Advisor(plan)
         metrics.set("raincheck_build_info", 1, version=version("raincheck"), revision=os.environ.get("RAINCHECK_REVISION", ""),
                     python_version=platform.python_version())  # fmt: skip
         index, count = plan.shard
@@ -87,6 +89,7 @@ class Telemetry:
                 m.inc("raincheck_events_skipped_total", n, model=name, reason=reason)
         for row in changes.windows:
             self.judged(row.verdict)
+            self.advised(row, engine)
             known = row.verdict.status != "unknown"
             m.inc("raincheck_windows_evaluated_total", model=row.verdict.model) if known else m.inc(
                 "raincheck_windows_skipped_total", model=row.verdict.model, reason=row.verdict.reason or "unknown"
@@ -147,6 +150,18 @@ class Telemetry:
                 m.set("raincheck_evidence_share", subject.share, model=model, subject=subject.name)
         for subject in verdict.subjects:
             m.set("raincheck_effect", subject.size, model=model, subject=subject.name, statistic=subject.statistic, segment="")
+
+    def advised(self, row: WindowRow, engine: Engine) -> None:
+        """What the plan's own detectors say about the window: `subject` is the column, `statistic` the detector's id."""
+        model = row.verdict.model
+        for effect in self._advisor.see(row, engine.references.get(model), engine.standings[model].events):
+            labels = {"model": model, "subject": effect.column, "statistic": effect.detector, "segment": ""}
+            if effect.failed:
+                self.metrics.inc("raincheck_detector_errors_total", model=model, detector=effect.detector)
+            if effect.score.value is None:
+                self.metrics.remove("raincheck_effect", **labels)
+            else:
+                self.metrics.set("raincheck_effect", effect.score.value, **labels)
 
     def restored(self, engine: Engine, last: Mapping[str, Verdict | None]) -> None:
         """After a start: what the saved state says, before anything new has come."""
