@@ -29,7 +29,6 @@ class OpenWindows:
     def __init__(self) -> None:
         self._panes: dict[str, dict[int, dict[tuple[str, PaneKey], Pane]]] = defaultdict(dict)
         self._cuts: dict[str, Mapping[str, Cuts]] = {}
-        self._late: dict[tuple[str, int], int] = defaultdict(int)
         self._dirty: dict[tuple[str, PaneKey], Pane | None] = {}
         self._saved: set[tuple[str, PaneKey]] = set()
 
@@ -45,8 +44,6 @@ class OpenWindows:
             old = panes.get(full)
             panes[full] = pane if old is None else self._plus(old, pane, key.model)
             self._dirty[full] = panes[full]
-        for window, n in folded.late.items():
-            self._late[window] += n
 
     def has(self, model: str, start_ms: int) -> bool:
         return start_ms in self._panes[model]
@@ -84,10 +81,8 @@ class OpenWindows:
         if cuts is not None:
             cells = {name: cells_of(summary) for name, summary in summaries.items()}
         leading = "inputs" if any(column.role == "inputs" for column in model.columns) else "predictions"
-        for late in [key for key in self._late if key[0] == model.name and key[1] < start_ms]:
-            del self._late[late]
         window = Closed(
-            model.name, start_ms, start_ms + model.window_ms, events[leading], cells, late=self._late.pop((model.name, start_ms), 0),
+            model.name, start_ms, start_ms + model.window_ms, events[leading], cells,
             versions=tuple(sorted(versions - {""})),
         )  # fmt: skip
         return Merged(window, {} if cuts is not None else {name: _reduced(s) for name, s in summaries.items()})

@@ -27,7 +27,6 @@ class Closed:
     end_ms: int
     events: int
     cells: Mapping[str, NDArray[np.int64]]
-    late: int = 0
     versions: tuple[str, ...] = ()
     partial: bool = False
 

@@ -46,7 +46,6 @@ class Verdict:
     onset_ms: int | None = None
     reason: str = ""
     partial: bool = False
-    late: int = 0
     plan: str = ""
     reference: str = ""
     versions: tuple[str, ...] = ()
