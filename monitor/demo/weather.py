@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 EXPOSURE = (0.84, 1.18)  # gain of clean days, lowest and highest
-CONTROL_EXPOSURE = 1.10
+CONTROL_EXPOSURE = 1.08
 _KEPT_HOURS = 7  # mean time that one exposure stays
 _CLOUD_MEMORY = 0.85  # correlation of cloudiness from hour to hour
 
