@@ -1,0 +1,203 @@
+"""One contract for both stores: what was saved comes back, all of a turn or none of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.summaries import Tally
+from detectors.summaries.sample import Sample
+from monitor.alert import Alert
+from monitor.changes import Changes, InputRow, Mark, Outcome, WindowRow
+from monitor.errors import Corrupt, Misconfigured
+from monitor.incident import Answer, Incident
+from monitor.pane import Pane, PaneKey
+from monitor.stores.memory import MemoryStore
+from monitor.stores.sqlite import SqliteStore, check, set_aside
+from monitor.stores.store import Store
+from monitor.verdict import Subject, Verdict
+
+Make = Callable[[Path], Store]
+STORES: dict[str, Make] = {"sqlite": lambda folder: SqliteStore(folder / "state.db"), "memory": lambda _: MemoryStore()}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    made: Store = STORES[request.param](tmp_path)
+    request.addfinalizer(made.close)
+    return made
+
+
+def verdict(start: int, model: str = "m", status: str = "ok") -> Verdict:
+    return Verdict(f"{model}:{start}", model, start, start + 10, status, 5, float("-inf"), float("inf"))  # type: ignore[arg-type]
+
+
+def incident(number: int, resolved: int | None = None) -> Incident:
+    subject = Subject("x", "inputs", "location", "up", 1.5, "sd", 0.9, 3)
+    return Incident(
+        f"i{number}", "m", "team", "page", "statistical", number, 1, (subject,), 5.0, 4.0, "it moved", resolved_ms=resolved,
+        answers=() if resolved is None else (Answer("false", "someone", "no", resolved),),
+    )  # fmt: skip
+
+
+KEY = ("in/0", PaneKey("m", "v1", "", "inputs", 100))
+
+
+def everything() -> Changes:
+    pane = Pane(3, {"x": Sample.fold(np.array([1, 2, 3], np.uint64), np.array([1.0, np.nan, 2.0])), "c": Tally.fold(["a", None, "b"])})
+    return Changes(
+        marks={"in/0": Mark(7, 99, 7), "in/1": Mark(0, None)},
+        panes={KEY: pane},
+        windows=[WindowRow(verdict(0), "cells", {"x": b"\x01\x02"}), WindowRow(verdict(10), "summaries", {})],
+        evidence={"m": b"state"},
+        references={"m": b"reference"},
+        incidents={"i1": incident(1), "i2": incident(2, resolved=20)},
+        alerts=[Alert("i1:opened", "opened", incident(1))],
+        inputs=[InputRow(0, "learned", "m", 5, {"step": "cuts"})],
+        outcomes=[Outcome("m", "r1", 50, "yes")],
+        counts=Counter({("m", "late"): 2}),
+    )
+
+
+def test_what_was_saved_comes_back(store: Store) -> None:
+    store.save(everything())
+    snapshot = store.load()
+    assert snapshot.marks == {"in/0": Mark(7, 99, 7), "in/1": Mark(0, None)}
+    assert snapshot.panes.keys() == {KEY}
+    assert snapshot.panes[KEY].events == 3
+    assert snapshot.panes[KEY].columns == everything().panes[KEY].columns  # type: ignore[union-attr]
+    assert (snapshot.evidence, snapshot.references) == ({"m": b"state"}, {"m": b"reference"})
+    assert snapshot.incidents == {"i1": incident(1)}, "only what is open concerns the engine"
+    assert snapshot.alerts == everything().alerts
+    assert snapshot.next_input == 1
+    assert snapshot.counts == {("m", "late"): 2}
+    assert list(store.verdicts()) == [verdict(0), verdict(10)]
+    assert list(store.verdicts("m", 1)) == [verdict(10)], "the newest"
+    assert [r.verdict.start_ms for r in store.windows("m", 5, 20)] == [10], "from inclusive, until exclusive"
+    assert next(iter(store.windows("m", 0, 1))).columns == {"x": b"\x01\x02"}
+    assert [i.id for i in store.incidents()] == ["i2", "i1"], "newest first"
+    assert store.inputs() == [InputRow(0, "learned", "m", 5, {"step": "cuts"})]
+    assert list(store.outcomes()) == [("m", "r1", 50, "yes")]
+
+
+def test_saving_again_replaces_and_counts_add_up(store: Store) -> None:
+    store.save(everything())
+    store.save(
+        Changes(marks={"in/0": Mark(9, 120, 9)}, panes={KEY: None}, counts=Counter({("m", "late"): 3}), incidents={"i1": incident(1, 30)})
+    )
+    snapshot = store.load()
+    assert snapshot.marks["in/0"] == Mark(9, 120, 9)
+    assert snapshot.panes == {}
+    assert snapshot.counts == {("m", "late"): 5}
+    assert snapshot.incidents == {}
+
+
+def test_an_alert_leaves_the_outbox_when_it_has_been_delivered(store: Store) -> None:
+    store.save(everything())
+    store.attempted("i1:opened", 40, "refused")
+    assert [(d.alert.id, d.attempts, d.error) for d in store.pending()] == [("i1:opened", 1, "refused")]
+    store.attempted("i1:opened", 50, "")
+    assert store.pending() == []
+    store.save(Changes(alerts=everything().alerts))
+    assert store.pending() == [], "the same alert is not sent twice because it was saved twice"
+
+
+def test_a_forgotten_model_leaves_nothing_behind(store: Store) -> None:
+    store.save(everything())
+    store.save(Changes(forgotten=["m"], evidence={"m": b"new"}))
+    snapshot = store.load()
+    assert snapshot.panes == {}
+    assert snapshot.evidence == {"m": b"new"}, "what is written in the same turn stays"
+    assert snapshot.references == {}
+    assert list(store.verdicts()) == []
+
+
+def test_pruning_forgets_the_old_and_keeps_what_is_open(store: Store) -> None:
+    store.save(everything())
+    assert store.prune(15) == 1
+    assert [v.start_ms for v in store.verdicts()] == [10]
+    store.prune(1000)
+    assert [i.id for i in store.incidents()] == ["i1"], "open incidents are never forgotten"
+    assert list(store.outcomes()) == []
+
+
+def test_topic_identities_are_remembered(store: Store) -> None:
+    store.remember({"a": "id-1"})
+    store.remember({"a": "id-2", "b": "id-3"})
+    assert store.identities() == {"a": "id-2", "b": "id-3"}
+
+
+# ---- what only the file can do
+
+
+def test_a_turn_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    broken = everything()
+    broken.inputs = [*broken.inputs, *broken.inputs]  # the same number twice: the transaction cannot end
+    with pytest.raises(sqlite3.IntegrityError):
+        store.save(broken)
+    assert store.load().marks == {}
+    assert list(store.verdicts()) == []
+    store.close()
+
+
+def test_the_file_outlives_the_process(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    store.save(everything())
+    store.close()
+    again = SqliteStore(tmp_path / "state.db")
+    assert again.load().marks["in/0"] == Mark(7, 99, 7)
+    again.close()
+
+
+def test_a_second_owner_is_refused_and_a_reader_is_not(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    store.save(everything())
+    with pytest.raises(Misconfigured, match="in use by another raincheck"):
+        SqliteStore(tmp_path / "state.db")
+    reader = SqliteStore(tmp_path / "state.db", reader=True)
+    assert len(reader.verdicts()) == 2
+    reader.close()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "because"),
+    [
+        (lambda data: b"not a database at all, but long enough to be looked at" * 20, "another kind of file"),
+        (lambda data: data[: len(data) // 2 // 4096 * 4096 + 100], "cut off"),
+        (lambda data: data[:8192] + b"\xff" * 8192 + data[16384:], "pages overwritten"),
+    ],
+)
+def test_a_file_that_cannot_be_trusted_is_refused_with_the_command_that_helps(
+    tmp_path: Path, damage: Callable[[bytes], bytes], because: str
+) -> None:
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    store.save(everything())
+    store.close()
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(Corrupt, match="raincheck state reset"):
+        SqliteStore(path).load()
+    assert check(path), because
+    aside = set_aside(path)
+    assert aside, "nothing is destroyed"
+    assert aside[0].exists()
+    fresh = SqliteStore(path)
+    assert fresh.load().marks == {}
+    fresh.close()
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    db.close()
+    with pytest.raises(Corrupt, match="format 99"):
+        SqliteStore(path)
