@@ -6,7 +6,7 @@ Reading is open to whoever reaches the port, as with any exporter. A write chang
 2. a form without either header is refused: every browser that can post a form sends at least one;
 3. on loopback the `Host` must be a loopback name: a foreign page whose name was re-pointed to 127.0.0.1 is same-origin
    with itself, and only its name gives it away;
-4. off loopback, or where `http.token_file` is set, the token must come along: `Authorization: Bearer ...` or the form's field.
+4. off loopback, or where `http.token_file` or `http.token` is set, the token must come along: `Authorization: Bearer ...` or the form's field.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import hmac
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.errors import Misconfigured
 from monitor.plan import Http
+from monitor.secrets import read_secret, reveal
 
 BODY_BYTES: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
@@ -54,7 +55,7 @@ def is_loopback(host: str) -> bool:
 
 def needs_token(http: Http) -> bool:
     """Whether writes have to show the token: off loopback always, on loopback where there is one."""
-    return not is_loopback(http.bind) or http.token_file is not None
+    return not is_loopback(http.bind) or http.token_file is not None or http.token is not None
 
 
 def refuse_write(http: Http, headers: Mapping[str, str], form: Mapping[str, str] | None, token: str | None) -> Refusal | None:
@@ -105,11 +106,11 @@ def _refuse_foreign(http: Http, headers: Mapping[str, str], is_form: bool) -> Re
 
 def read_token(http: Http) -> str | None:
     """The token, read at use so that it can be changed without a restart; None where there is none or it cannot be read."""
-    if http.token_file is None:
-        return None
     try:
-        return Path(http.token_file).read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError):
+        if http.token_file is not None:
+            return read_secret(http.token_file)
+        return reveal(http.token).strip() or None if http.token is not None else None
+    except Misconfigured:
         return None
 
 

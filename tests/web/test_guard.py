@@ -77,6 +77,16 @@ def test_off_loopback_without_a_readable_token_nobody_may_write(token_file: str 
         assert "http.token_file" in refusal.right
 
 
+def test_a_token_from_the_environment_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = Http(token="${RAINCHECK_TEST_TOKEN}")
+    headers = {"host": "127.0.0.1:9740", "authorization": "Bearer right"}
+    monkeypatch.delenv("RAINCHECK_TEST_TOKEN", raising=False)
+    assert refuse_write(http, headers, None, read_token(http)) is not None, "a variable that is gone opens nothing"
+    monkeypatch.setenv("RAINCHECK_TEST_TOKEN", "right")
+    assert refuse_write(http, headers, None, read_token(http)) is None
+    assert refuse_write(http, headers | {"authorization": "Bearer wrong"}, None, read_token(http)) is not None
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
