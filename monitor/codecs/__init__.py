@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from typing import Protocol
 
 from monitor.batch import Records, Slice
+from monitor.errors import Misconfigured
 from monitor.plan import Plan, Stream
 
 
@@ -34,7 +35,10 @@ def formats() -> dict[str, Callable[[Plan, Stream], Codec]]:
 
 
 def codec_for(plan: Plan, stream: Stream) -> Codec:
-    """The codec of a stream; ValueError where its format is not known."""
+    """The codec of a stream; Misconfigured where its format is not known."""
     if stream.format not in formats():
-        raise ValueError(f"streams.{stream.name}.format: {stream.format!r} is no format; known are {', '.join(sorted(formats()))}")
+        known = ", ".join(sorted(formats()))
+        raise Misconfigured.of(
+            "is no format", origin="configuration", field=f"streams.{stream.name}.format", value=stream.format, right=known
+        )
     return formats()[stream.format](plan, stream)

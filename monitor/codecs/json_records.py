@@ -12,7 +12,7 @@ from monitor.batch import Records, Slice
 from monitor.codecs.assembly import Assembly, Gathered
 from monitor.codecs.leaves import body_leaves, head_leaves, text_of
 from monitor.codecs.shapes import Shape, parse
-from monitor.errors import Poison
+from monitor.errors import Misconfigured, Poison
 from monitor.plan import Plan, Stream
 
 FORMAT = "json"
@@ -28,14 +28,15 @@ class JsonCodec:
     value becomes a flag and only what cannot be read or identified is rejected.
     """
 
-    def __init__(self, plan: Plan, stream: Stream) -> None:
-        """ValueError where the plan does not say whose records these are."""
+    def __init__(self, plan: Plan, stream: Stream, *, lines: bool = False) -> None:
+        """`lines`: a record may hold several lines, each JSON by itself. Misconfigured where it is open whose records these are."""
         watched = [plan.models[stream.model]] if stream.model is not None else list(plan.models.values())
-        if not watched:
-            raise ValueError(f"streams.{stream.name}: no model to read records for")
-        if stream.fields.model is None and len(watched) > 1:
-            raise ValueError(f"streams.{stream.name}: with several models, either model or fields.model must say whose records these are")
-        self._plan, self._stream = plan, stream
+        if stream.fields.model is None and len(watched) != 1:
+            raise Misconfigured.of(
+                f"leaves open which of {len(watched)} models its records belong to", origin="configuration",
+                field=f"streams.{stream.name}", right="model: NAME, or fields.model: the path of the field that names it",
+            )  # fmt: skip
+        self._plan, self._stream, self._lines = plan, stream, lines
         # a stream's fixed model counts, whatever its records say
         fields = replace(stream.fields, model=None) if stream.model is not None else stream.fields
         head = head_leaves(fields, timed=stream.event_time == "field")
@@ -95,17 +96,25 @@ class JsonCodec:
             elif len(value) > limit:
                 assembly.reject(i, "oversize", f"{len(value)} bytes, at most {limit} are read")
             else:
-                try:
-                    for row, (name, raw) in enumerate(self._rows(value)):
+                row = 0
+                for part in self._parts(value):
+                    try:
+                        held = self._rows(part)
+                    except Poison as poison:
+                        assembly.reject(i, poison.reason, poison.detail)
+                        row += 1
+                        continue
+                    for name, raw in held:
+                        row += 1
                         if name not in self._shapes:
                             assembly.nobody(i, name)
                             continue
                         places, rows, tuples = found.setdefault(name, ([], [], []))
                         places.append(i)
-                        rows.append(row)
+                        rows.append(row - 1)
                         tuples.append(raw)
-                except Poison as poison:
-                    assembly.reject(i, poison.reason, poison.detail)
+                if not row:
+                    assembly.counts["no_rows"] += 1
         return [
             Gathered(
                 name, self._shapes[name].leaves, np.array(places, dtype=np.int64), np.array(rows, dtype=np.int64),
@@ -113,6 +122,16 @@ class JsonCodec:
             )
             for name, (places, rows, tuples) in found.items()
         ]  # fmt: skip
+
+    def _parts(self, value: bytes) -> list[bytes]:
+        """The record itself, or its lines where it holds several that are not one document together."""
+        if not self._lines or b"\n" not in value.strip():
+            return [value]
+        try:
+            self._typed(value)
+        except _REFUSALS:
+            return [line for line in value.split(b"\n") if line.strip()]
+        return [value]
 
     def _rows(self, value: bytes) -> list[tuple[str | None, tuple[Any, ...]]]:
         """Whose rows a record holds, and their raw values; Poison where it cannot be read."""

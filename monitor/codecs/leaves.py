@@ -76,7 +76,7 @@ def text_of(value: Any) -> str | None:
     ('true', '1', '1', '0.5', None)
     """
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -64,10 +64,10 @@ class Shape:
         found = [_walk(document, leaf) for leaf in self.leaves]
         lengths = {len(value.values) for value in found if isinstance(value, _Rows)}
         if not lengths:
-            return [tuple(found)]
+            return [tuple(map(_whole_text, found))]
         if len(lengths) > 1 or max(lengths) > MOST_ROWS:
             raise Poison("too_many_rows", f"lists of {sorted(lengths)} rows in one record; they must be equally long, at most {MOST_ROWS}")
-        columns = [value.values if isinstance(value, _Rows) else [value] * max(lengths) for value in found]
+        columns = [list(map(_whole_text, value.values if isinstance(value, _Rows) else [value] * max(lengths))) for value in found]
         return list(zip(*columns, strict=True))
 
     def _struct(self, tree: dict[str, Any], at: Path) -> type[msgspec.Struct]:
@@ -108,6 +108,11 @@ def _walk(node: Any, leaf: Leaf) -> Any:
 def _inner(element: Any, leaf: Leaf) -> Any:
     found = _walk(element, leaf)
     return found.values if isinstance(found, _Rows) else found  # a list inside a list is a value of a wrong shape
+
+
+def _whole_text(value: Any) -> Any:
+    """Half a character, which Python's parser lets pass, as an escape: everything behind the codec may count on valid text."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
 def _tree(leaves: Sequence[Leaf]) -> dict[str, Any] | None:
