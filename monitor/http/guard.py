@@ -6,7 +6,8 @@ Reading is open to whoever reaches the port, as with any exporter. A write chang
 2. a form without either header is refused: every browser that can post a form sends at least one;
 3. on loopback the `Host` must be a loopback name: a foreign page whose name was re-pointed to 127.0.0.1 is same-origin
    with itself, and only its name gives it away;
-4. off loopback, or where `http.token_file` or `http.token` is set, the token must come along: `Authorization: Bearer ...` or the form's field.
+4. off loopback, or where `http.token_file` or `http.token` is set, the token must come along: `Authorization: Bearer ...`
+   or the form's field.
 """
 
 from __future__ import annotations
