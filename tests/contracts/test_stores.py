@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +27,10 @@ STORES: dict[str, Make] = {"sqlite": lambda folder: SqliteStore(folder / "state.
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    made: Store = STORES[request.param](tmp_path)
-    request.addfinalizer(made.close)
-    return made
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = STORES[request.param](tmp_path)
+    yield made
+    made.close()
 
 
 def verdict(start: int, model: str = "m", status: str = "ok") -> Verdict:

@@ -1,0 +1,261 @@
+"""From evidence to what an owner hears: decisions as rows, each with its because."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.budget.chain import Lead, Reading
+from monitor import config
+from monitor.incident import Answer, Incident
+from monitor.judge import Judged, boost, judge
+from monitor.life import answered
+from monitor.plan import DAY_MS, Model
+from monitor.rules import Closed, breaches, with_values
+from monitor.standing import Ledger, Standing
+
+A, TICKET = 4.0, 2.5
+HOUR = 3_600_000
+NOW = 100 * DAY_MS
+
+
+def model(**more: Any) -> Model:
+    plan = config.compile(
+        {
+            "owners": {"team": {}},
+            "models": {
+                "m": {
+                    "owner": "team",
+                    "window": "1h",
+                    "schema": {
+                        "features": {"x": {"kind": "numeric"}, "frame": {"kind": "image"}, "e": {"kind": "embedding"}},
+                        "prediction": {"class": "label"},
+                    },
+                }
+                | more
+            },
+        }
+    )
+    return plan.models["m"]
+
+
+def lead(subject: str = "x", share: float = 1.0, alone: float = 0.0, column: str = "", group: str = "inputs") -> Lead:
+    return Lead(
+        column or subject, subject, group, "location", "up", 1.0, "sd", share, NOW - 3 * HOUR, 60, alone, 0, 0.0
+    )  # fmt: skip
+
+
+def reading(m: float, *leads: Lead, effect_ok: bool = True, recovered: bool | None = None) -> Reading:
+    shares: dict[str, float] = {}
+    for one in leads:
+        shares[one.subject] = shares.get(one.subject, 0.0) + one.share
+    return Reading(m, A, TICKET, shares, leads, recovered, effect_ok, True, True)
+
+
+def window(events: int = 60, **cells: list[int]) -> Closed:
+    return Closed("m", NOW - HOUR, NOW, events, {name: np.array(c, np.int64) for name, c in cells.items()})
+
+
+def page(**more: Any) -> Incident:
+    subject = judged(reading(5.0, lead())).incidents[0].subjects
+    return replace(
+        Incident("m-statistical-page-1", "m", "team", "page", "statistical", NOW - HOUR, NOW - 3 * HOUR, subject, 5.0, A, "it moved"),
+        **more,
+    )
+
+
+def judged(
+    seen: Reading | None, *, plan: Model | None = None, standing: Standing | None = None, opened: tuple[Incident, ...] = ()
+) -> Judged:
+    return judge(plan or model(), standing or Standing(stage="judging"), window(), seen, opened, [], reference="ref")
+
+
+FRAME = lead("frame", group="images", column="frame.noise")
+DECISIONS: list[tuple[str, Judged, str, list[str], str]] = [
+    ("quiet", judged(reading(0.3, lead())), "ok", [], "below both thresholds"),
+    ("ticket", judged(reading(3.0, lead())), "ticket", ["ticket opened"], "a day of evidence, not a budget of it"),
+    ("page", judged(reading(4.1, lead())), "page", ["page opened"], "evidence has reached A"),
+    ("tiny", judged(reading(4.1, lead(), effect_ok=False)), "ticket", ["ticket opened"], "sure, and too small to wake anybody"),
+    ("observed", judged(reading(4.1, lead()), plan=model(mode="observe")), "page", ["note opened"], "noted: this team only looks on"),
+    ("mode ticket", judged(reading(4.1, lead()), plan=model(mode="ticket")), "page", ["ticket opened"], "pages are tickets for this team"),
+    ("group", judged(reading(4.1, FRAME), plan=model(page_on=["inputs"])), "ticket", ["ticket opened"], "pictures wake nobody here"),
+    ("group on", judged(reading(4.1, FRAME), plan=model(page_on=["images"])), "page", ["page opened"], "pictures do here"),
+    (
+        "part",
+        judged(reading(4.1, FRAME, lead(share=0.0001)), plan=model(page_on=["inputs"])),
+        "ticket",
+        ["ticket opened"],
+        "the groups that may page carry too little of the evidence",
+    ),
+    (
+        "embedding",
+        judged(reading(4.1, lead("e", group="embeddings", column="e.norm")), plan=model(page_on=["inputs"])),
+        "page",
+        ["page opened"],
+        "an embedding is an input",
+    ),
+    ("learning", judged(None, standing=Standing()), "unknown", [], "nothing is known yet, and that is said"),
+    ("latched", judged(reading(6.0, lead()), opened=(page(),)), "page", [], "one page for one incident"),
+    (
+        "also",
+        judged(reading(6.0, lead(share=0.5), lead("frame", 0.5, alone=5.0, group="images")), opened=(page(),)),
+        "page",
+        ["page appended"],
+        "another subject reaches A by itself: told once",
+    ),
+    (
+        "also, known",
+        judged(reading(6.0, lead(alone=6.0)), opened=(page(),)),
+        "page",
+        [],
+        "the subject was named before",
+    ),
+    ("recovered", judged(reading(0.1, lead(), recovered=True), opened=(page(),)), "ok", ["page resolved"], "inside the effect gate again"),
+    ("not yet", judged(reading(0.1, lead(), recovered=False), opened=(page(),)), "ok", [], "quiet evidence alone is no recovery"),
+    (
+        "escalated",
+        judged(reading(4.1, lead()), opened=(replace(page(), id="t", severity="ticket"),)),
+        "page",
+        ["page opened"],
+        "the ticket is closed without a word: the page says it all",
+    ),
+    (
+        "ticket over",
+        judged(reading(1.0, lead()), opened=(replace(page(), id="t", severity="ticket"),)),
+        "ok",
+        ["ticket resolved"],
+        "evidence is a tenth of a ticket's",
+    ),
+    (
+        "ticket today",
+        judged(reading(3.0, lead()), standing=Standing(stage="judging", ticket_ms=NOW - DAY_MS // 2)),
+        "ticket",
+        [],
+        "one ticket a day and model",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "got", "status", "told", "because"), DECISIONS, ids=[row[0] for row in DECISIONS])
+def test_decisions(name: str, got: Judged, status: str, told: list[str], because: str) -> None:
+    assert got.verdict.status == status, because
+    heard = [f"{i.severity} {_event(i)}" for i in got.incidents if i.resolution != "escalated"]
+    assert heard == told, because
+
+
+def _event(incident: Incident) -> str:
+    if incident.resolved_ms is not None:
+        return "resolved"
+    return "appended" if len(incident.subjects) > 1 and incident.opened_ms < NOW else "opened"
+
+
+def test_a_note_wakes_nobody() -> None:
+    assert judged(reading(4.1, lead()), plan=model(mode="observe")).alerts == ()
+
+
+def test_after_a_page_the_sums_start_again_and_the_level_is_held() -> None:
+    got = judged(reading(4.1, lead()))
+    assert got.reset
+    assert [one.subject for one in got.freeze] == ["x"]
+    assert got.standing.ledger.pages == 1
+
+
+def test_the_effect_gate_does_not_reset_the_sums() -> None:
+    got = judged(reading(4.1, lead(), effect_ok=False))
+    assert not got.reset
+    assert not got.freeze
+
+
+def test_subjects_of_one_column_are_one_line_with_the_strongest_first() -> None:
+    leads = (lead("frame", 0.2, column="frame.noise", group="images"), lead("frame", 0.5, column="frame.blockiness", group="images"))
+    (subject,) = judged(reading(4.1, *leads)).incidents[0].subjects
+    assert subject.statistic == "blockiness location"
+    assert math.isclose(subject.share, 0.7)
+
+
+class TestAnswers:
+    """What an owner's word does to the promise."""
+
+    @staticmethod
+    def after(kind: str) -> tuple[Incident, Standing]:
+        standing = Standing(stage="judging", next_ms=NOW)
+        closed, alerts, standing = answered(model(), standing, page(), Answer(kind, "someone", "", NOW))  # type: ignore[arg-type]
+        assert [a.event for a in alerts] == ["resolved"]
+        return closed, standing
+
+    def test_false_doubles_the_threshold_and_it_decays(self) -> None:
+        closed, standing = self.after("false")
+        assert closed.resolution == "answered"
+        assert standing.ledger.false_pages == 1
+        assert math.isclose(boost(standing, model(), NOW), 0.7 / math.log(10))
+        assert boost(standing, model(), NOW + model().budget.per_ms) < 1e-9, "after one budget period it is forgotten"
+        assert boost(standing, model(), NOW + model().budget.per_ms // 2) < boost(standing, model(), NOW)
+
+    def test_two_false_pages_quadruple_it(self) -> None:
+        _, standing = self.after("false")
+        _, _, twice = answered(model(), standing, page(), Answer("false", "someone", "", NOW))
+        assert math.isclose(boost(twice, model(), NOW), 1.4 / math.log(10))
+
+    @pytest.mark.parametrize("kind", ["fixed", "normal", "expected"])
+    def test_the_other_answers_leave_it(self, kind: str) -> None:
+        _, standing = self.after(kind)
+        assert standing.ledger == Ledger()
+
+    def test_the_boost_is_what_a_page_must_reach(self) -> None:
+        _, standing = self.after("false")
+        assert judged(reading(A + 0.1, lead()), standing=standing).verdict.status == "ticket"
+        assert judged(reading(A + 0.4, lead()), standing=standing).verdict.status == "page"
+
+
+# columns of the model: cells [missing, not finite, invalid, below, q.., above]
+RULES = [
+    ({"x": [60, 0, 0, 0, 0, 0]}, frozenset({"x"}), ["missing:x"], "all of a column that had values is missing"),
+    ({"x": [60, 0, 0, 0, 0, 0]}, frozenset(), [], "it never had values: perhaps it is sent for other models only"),
+    ({"x": [59, 0, 0, 0, 1, 0]}, frozenset({"x"}), [], "one value is left: that is for statistics"),
+    ({"x": [10, 0, 0, 0, 0, 0]}, frozenset({"x"}), [], "ten events are an anecdote"),
+    ({"x": [0, 0, 13, 0, 47, 0]}, frozenset({"x"}), ["invalid:x"], "more than a fifth cannot be read"),
+    ({"x": [0, 13, 0, 0, 47, 0]}, frozenset({"x"}), ["invalid:x"], "not finite is as bad"),
+    ({"x": [0, 6, 6, 0, 48, 0]}, frozenset({"x"}), [], "a fifth is tolerated"),
+    ({"prediction": [0, 30, 0, 0, 30]}, frozenset(), ["invalid:prediction"], "categories have their invalid cell elsewhere"),
+]
+
+
+@pytest.mark.parametrize(("cells", "seen", "broken", "because"), RULES)
+def test_rules(cells: dict[str, list[int]], seen: frozenset[str], broken: list[str], because: str) -> None:
+    found = [f"{b.rule}:{b.subject}" for b in breaches(model(), window(**cells), seen, None)]
+    assert found == broken, because
+
+
+@pytest.mark.parametrize(
+    ("last", "broken", "because"),
+    [
+        (NOW - 3 * HOUR, ["silent"], "three hours without an event"),
+        (NOW - HOUR, [], "only this hour so far"),
+        (None, [], "there never was an event"),
+    ],
+)
+def test_silence(last: int | None, broken: list[str], because: str) -> None:
+    plan = model(rules={"silent_for": "2h"})
+    assert [b.rule for b in breaches(plan, window(events=0), frozenset(), last)] == broken, because
+
+
+def test_rules_page_while_learning_and_close_when_it_is_over() -> None:
+    plan = model()
+    broken = breaches(plan, window(x=[60, 0, 0, 0, 0, 0]), frozenset({"x"}), None)
+    got = judge(plan, Standing(), window(), None, [], broken, reference="")
+    (incident,) = got.incidents
+    assert (incident.kind, incident.severity, incident.subjects[0].name) == ("rule", "page", "x")
+    assert judge(plan, Standing(), window(), None, [incident], broken, reference="").incidents == (), "told once"
+    over = judge(plan, Standing(), window(), None, [incident], [], reference="")
+    assert over.incidents[0].resolution == "recovered"
+    empty = judge(plan, Standing(), window(events=0), None, [incident], [], reference="")
+    assert empty.incidents == (), "an empty window proves nothing"
+
+
+def test_columns_with_values() -> None:
+    found = with_values(model(), window(x=[5, 1, 1, 0, 0, 1], prediction=[3, 1, 0, 0, 0]))
+    assert found == {"x"}, "missing, not finite and invalid are no values; beyond the extremes is"
