@@ -81,7 +81,7 @@ class Calibration:
     @property
     def weights(self) -> Floats:
         """Weights of all sums, shape (S, 2, bets)."""
-        return bet_weights(np.array([s.weight for s in self.shape.streams]), np.array([s.law == "signed" for s in self.shape.streams]))
+        return bet_weights(np.array([s.weight for s in self.shape.streams]), self.shape.signed)
 
     @property
     def threshold(self) -> float:
@@ -104,7 +104,8 @@ class Calibration:
             arrays |= {f"{prefix}.{f.name}": narrow(f.name, getattr(part, f.name)) for f in fields(part)}
         header = {
             "kind": "calibration", "version": VERSION, "options": asdict(self.options), "columns": [asdict(c) for c in s.layout.columns],
-            "streams": [asdict(x) for x in s.streams], "cadences": self.cadences, "days": self.days, "clip": self.clip, "report": self.report,
+            "streams": [asdict(x) for x in s.streams], "cadences": self.cadences, "days": self.days,
+            "clip": self.clip, "report": self.report,
         }  # fmt: skip
         return pack(header, arrays)
 

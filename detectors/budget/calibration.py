@@ -27,7 +27,7 @@ from detectors.budget.series import Series, hours, series, totals_and_typical
 from detectors.budget.stage import Stage, stage_of
 from detectors.layout import Column
 from detectors.streams.cells import layout
-from detectors.streams.shape import Shape, Stream, shape
+from detectors.streams.shape import Shape, shape
 from detectors.streams.weights import CADENCES
 
 __all__ = ["Calibration", "Options", "TooLittle", "calibrate"]
@@ -108,15 +108,9 @@ def linear(signed: NDArray[np.bool_], value: Floats, events: Floats) -> Floats:
     return np.where(signed, value / np.sqrt(np.maximum(events, 1.0)), value)
 
 
-def laws(streams: Sequence[Stream]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(signed, rate) flags."""
-    law = np.array([s.law for s in streams])
-    return law == "signed", law == "rate"
-
-
 def _rest_of_season(frozen: Shape, past: Series, history: History, options: Options) -> tuple[Floats, Floats, Floats]:
     """Coefficients (P, S), residuals out of fold (T, S) and columns spent (S,) of the harmonic regression of the streams."""
-    signed, rate = laws(frozen.streams)
+    signed, rate = frozen.signed, frozen.rate
     day = _days(history)
     fold = folds(day, history.days)
     groups = calendar.groups(history.days)
@@ -144,7 +138,7 @@ def _rest_of_season(frozen: Shape, past: Series, history: History, options: Opti
 def _law(
     frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, past: Series, rest: Floats, learned: Learned
 ) -> Calibration:
-    signed, rate = laws(frozen.streams)
+    signed, rate = frozen.signed, frozen.rate
     streams, seen = frozen.streams, past.seen
     stage = stage_of(history.days)
     family = np.unique([f"{s.statistic}/{s.cadence}/{s.law}" for s in streams], return_inverse=True)[1].astype(np.int64)
@@ -227,12 +221,12 @@ def _check(tape: Tape, weights: Floats, options: Options, history: History, stag
     clip = CLIPS[-1]
     for clip in CLIPS:
         tenth, whole = pages(tape, one, clip, weights, (budget / 10, budget))
-        if tenth <= max(2.0, 12 * periods) and whole <= max(1.0, 1.2 * periods):
+        if len(tenth) <= max(2.0, 12 * periods) and len(whole) <= max(1.0, 1.2 * periods):
             break
     kappa = own_kappa(tape, clip, weights, KAPPA_LIMIT * span)
     wider, counts = 1.0, [0, 0, 0]
     for wider in WIDER:
-        counts = pages(tape, kappa * wider, clip, weights, (budget / 10, budget / 3, budget))
+        counts = [len(p) for p in pages(tape, kappa * wider, clip, weights, (budget / 10, budget / 3, budget))]
         if counts[0] <= max(1.0, 6 * periods) and counts[1] <= max(1.0, 1.8 * periods) and counts[2] == 0:
             break
     return clip, kappa * wider * stage.inflation, wider, dict(zip(("at_tenth", "at_third", "at_budget"), counts, strict=True))

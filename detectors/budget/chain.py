@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +63,8 @@ class Chain:
         S = len(c.shape.streams)
         bets = (S, 2, len(LAMBDAS))
         return State(
-            name=self.name, pending=blocks.nothing(c.shape.layout, c.cadences, c.shape.panel.places.shape[1]), sums=np.zeros(bets), trail=np.zeros(bets),
+            name=self.name, pending=blocks.nothing(c.shape.layout, c.cadences, c.shape.panel.places.shape[1]),
+            sums=np.zeros(bets), trail=np.zeros(bets),
             first_ms=np.full(bets, -1, np.int64), moved=np.zeros(bets), weighed=np.zeros(bets), base=np.zeros(bets),
             level=np.zeros(S), spread=c.wander.tau2.copy(), last_ms=np.full(S, -1, np.int64), end_ms=-1,
             held=np.zeros(S, bool), side=np.zeros(S, np.int8), ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S)),
@@ -102,7 +102,8 @@ class Chain:
 
     def _calendar(self, at_ms: int) -> Floats:
         c = self.calibration
-        return calendar.columns(np.array([at_ms]), c.options.timezone, c.days)[0]
+        row: Floats = calendar.columns(np.array([at_ms]), c.options.timezone, c.days)[0]
+        return row
 
     def _weigh(
         self, state: State, start_ms: int, pending: blocks.Pending, measured: Floats, first: NDArray[np.int64]
@@ -112,7 +113,7 @@ class Chain:
         window = c.options.window_ms
         end = start_ms + window
         seen = events > 0
-        started = np.where(state.last_ms < 0, first, state.last_ms)
+        started = np.where(state.last_ms < 0, start_ms, state.last_ms)
         elapsed = np.where(seen, (end - started) / window, 0.0)
         steps = ((end - state.end_ms) / window if state.end_ms >= 0 else 1.0) / self._length
         root = np.sqrt(np.maximum(events, 1.0))
@@ -130,7 +131,7 @@ class Chain:
         moved = self._trail(state, log_e, on, first, shift, events)
         ring = self._ring(state, shift, events) if state.held.any() else (state.ring_moved, state.ring_weighed)
         new = replace(
-            state, pending=pending, sums=sums, level=level, spread=spread, last_ms=np.where(seen, end, state.last_ms), end_ms=end,
+            state, pending=pending, sums=sums, level=level, spread=spread, last_ms=np.where(seen, end, started), end_ms=end,
             trail=moved[0], first_ms=moved[1], base=moved[2], moved=moved[3], weighed=moved[4], ring_moved=ring[0], ring_weighed=ring[1],
         )  # fmt: skip
         return new, self._read(new)
@@ -181,7 +182,7 @@ class Chain:
             passed = passed or abs(effect) >= self._least[i]
         return Reading(
             float(np.log10(max(total, 1e-300))), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads),
-            self._recovered(state), passed, bool((state.last_ms >= 0).any()), c.stage.pages,
+            self._recovered(state), passed, total > 0, c.stage.pages,
         )  # fmt: skip
 
     def _lead(self, state: State, weighted: Floats, i: int, side: int, total: float, shares: Mapping[str, float]) -> tuple[Lead, float]:

@@ -53,7 +53,7 @@ def poisson(hits: Floats, n: Floats, rate: Floats, bunching: Floats) -> Floats:
 def advance(sums: Floats, log_e: Floats, elapsed: Floats, leaks: Flags) -> Floats:
     """R <- (leak(R) + elapsed) e, capped. `sums`, `log_e` (streams, 2, bets); `elapsed` (streams,) windows since each one's last update."""
     moved = sums @ LEAK if leaks.all() else np.where(leaks[:, None, None], sums @ LEAK, sums)
-    return np.minimum((moved + elapsed[:, None, None]) * np.exp(np.minimum(log_e, 460.0)), LARGEST)
+    return np.minimum((moved + elapsed[:, None, None]) * np.exp(np.minimum(log_e, 230.0)), LARGEST)  # 1e200 times e^230 is still a number
 
 
 def bet_weights(weights: Floats, signed: Flags) -> Floats:

@@ -19,7 +19,8 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Wander:
-    """Per stream: autocorrelation from window to window, stationary variance of the level, factor of 1/n, white variance, and the sd of u."""
+    """Per stream: autocorrelation `rho` from block to block, stationary variance `tau2` of the level, factor `a` of 1/n, white variance
+    `w`, and the sd of u that divides it, `scale`."""
 
     rho: Floats
     tau2: Floats
@@ -41,7 +42,8 @@ def innovate(
     """One step for all streams: (u, new level, new spread).
 
     `value` is the seasonal residual, `inverse` 1/n (1 where the law does not depend on n), `seen` whether a block closed, `steps`
-    blocks of the stream's cadence since the last call. Streams that are not `seen`, or `held` because of an open incident, predict but do not learn.
+    blocks of the stream's cadence since the last call. Streams that are not
+    `seen`, or are `held` because of an open incident, predict but do not learn.
     """
     decay = wander.rho**steps
     level = decay * level

@@ -14,8 +14,8 @@ class Lead:
     """One stream that carries evidence.
 
     `size` is in `unit`: "sd" (location, skew, tails), "ratio" (scale), "points" (percentage points), "psi". `share` of the model's
-    evidence; `onset_ms` start of the first bad block; `events` since then; `log10_alone` evidence of its subject alone, to hold against A; `stream` its number,
-    `level` the slow wander it stood on before the onset.
+    evidence; `onset_ms` start of the first bad block, `events` since then; `log10_alone` evidence of its subject alone, to hold
+    against A; `stream` its number, `level` the slow wander it stood on before the onset.
     """
 
     column: str

@@ -39,15 +39,16 @@ def log_bets(tape: Tape, t: int, streams: NDArray[np.int64], kappa: Floats, clip
     return out
 
 
-def pages(tape: Tape, kappa: Floats, clip: float, weights: Floats, thresholds: tuple[float, ...]) -> list[int]:
-    """Pages that a replay would send at each threshold (in windows), with sums starting again after each."""
+def pages(tape: Tape, kappa: Floats, clip: float, weights: Floats, thresholds: tuple[float, ...]) -> list[list[int]]:
+    """Rows at which a replay would page, for each threshold (in windows), with sums starting again after each page."""
     S = tape.z.shape[1]
     every = np.arange(S)
     sums = np.zeros((len(thresholds), S, 2, weights.shape[-1]))
     level = np.array(thresholds)
-    count = np.zeros(len(thresholds), np.int64)
+    found: list[list[int]] = [[] for _ in thresholds]
     leaks = ~tape.rate
     seen = tape.elapsed > 0
+    flat = weights.ravel()
     for t in range(len(tape.z)):
         mine = every[seen[t]]
         if not len(mine):
@@ -57,11 +58,10 @@ def pages(tape: Tape, kappa: Floats, clip: float, weights: Floats, thresholds: t
             sums = advance(sums, log_e, tape.elapsed[t], leaks)
         else:
             sums[:, mine] = advance(sums[:, mine], log_e, tape.elapsed[t, mine], leaks[mine])
-        reached = np.einsum("aslr,slr->a", sums, weights) >= level
-        if reached.any():
-            count += reached
-            sums[reached] = 0.0
-    return [int(c) for c in count]
+        for a in np.flatnonzero(sums.reshape(len(level), -1) @ flat >= level):
+            found[a].append(t)
+            sums[a] = 0.0
+    return found
 
 
 def highest(tape: Tape, streams: NDArray[np.int64], kappa: Floats, clip: float, weights: Floats) -> Floats:

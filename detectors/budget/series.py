@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def hours(shape: Shape, history: History, x: Floats, day: Ints) -> Hours:
 def _whole(shape: Shape, history: History, starts: Ints) -> Iterator[tuple[slice, Ints]]:
     """Chunks that begin and end between hours."""
     edges = [*starts[:: CHUNK // 4], len(history.start_ms)]
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         part = slice(int(a), int(b))
         yield part, shape.layout.flat({name: table[part] for name, table in history.counts.items()})
 
@@ -98,13 +99,13 @@ def series(shape: Shape, cadences: tuple[int, ...], history: History, x: Floats,
         found: list[list[tuple[int, blocks.Closed]]] = [[] for _ in cadences]
         for i, flat in enumerate(chunk):
             pending, closed = blocks.add(layout, cadences, pending, int(history.start_ms[part.start + i]), window, flat, shares[i])
-            for j in np.flatnonzero(closed.mask.any(axis=1)):
-                found[int(j)].append((part.start + i, closed))
+            for due in np.flatnonzero(closed.mask.any(axis=1)):
+                found[int(due)].append((part.start + i, closed))
         for j, some in enumerate(found):
             if some and len(which[j]):
                 got = measure(shape, np.stack([c.counts[j] for _, c in some]), np.stack([c.shares[j] for _, c in some]))
                 mask = np.stack([c.mask[j] for _, c in some])[:, column[which[j]]]
-                spot = np.ix_([t for t, _ in some], which[j])
+                spot = np.ix_(np.array([t for t, _ in some]), which[j])
                 value[spot], effect[spot] = got.value[:, place[which[j]]], got.effect[:, place[which[j]]]
                 events[spot] = got.events[:, place[which[j]]] * mask
     end = history.start_ms + window

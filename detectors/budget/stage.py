@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One row of the table: the least days it needs, the season it allows, whether pages may be sent and at how many budgets, and how wide it hedges."""
+    """One row of the table: the least `days` it needs, the season it allows, whether pages may be sent and at how many budgets (`safety`),
+    and how wide it hedges (`inflation` of z, `dead` zones in standard errors)."""
 
     days: float
     name: str

@@ -35,7 +35,7 @@ def knots(u: Floats, seen: NDArray[np.bool_], family: NDArray[np.int64]) -> Floa
 
 
 def straighten(u: Floats, table: Floats) -> Floats:
-    """z for innovations `u` (..., S): piecewise linear from (1, 1) through the knots, never larger than u; beyond the last knot in proportion.
+    """z for innovations `u` (..., S): piecewise linear from (1, 1) through the knots, never larger than u, in proportion beyond the last.
 
     >>> table = np.tile(2 * NORMAL[:, None], (2, 1, 1))
     >>> straighten(np.array([2 * NORMAL[3]]), table).round(2), float(NORMAL[3].round(2))

@@ -20,11 +20,14 @@ GAIN = 5.0  # a wander must win this many units of likelihood over white noise
 
 
 def loss(r: Floats, inverse: Floats, seen: Flags, steps: Floats, rho: Floats, tau2: Floats, a: Floats, w: Floats) -> Floats:
-    """Mean loss per candidate and stream (C, S), of residuals `r`, 1/n `inverse` and `seen` (T, S), `steps` (T,) windows since the row before."""
+    """Mean loss per candidate and stream (C, S).
+
+    Residuals `r`, `inverse` 1/n and `seen` are (T, S), `steps` (T,) blocks since the row before; the parameters (C, S).
+    """
     level, spread = np.zeros_like(rho), tau2.copy()
     total, product = np.zeros_like(rho), np.ones_like(rho)
     square, fresh = rho * rho, tau2 * (1 - rho * rho)
-    whole = seen.all(axis=1)
+    whole: Flags = np.asarray(seen.all(axis=1))
     for t in range(len(r)):
         if steps[t] == 1:
             level *= rho
@@ -53,7 +56,8 @@ def loss(r: Floats, inverse: Floats, seen: Flags, steps: Floats, rho: Floats, ta
         e *= np.sqrt(bounded / np.maximum(e2, 1e-12))
         level += gain * e
         spread *= 1 - gain
-    return (total + np.log(product)) / np.maximum(seen.sum(0), 1)
+    mean: Floats = (total + np.log(product)) / np.maximum(seen.sum(0), 1)
+    return mean
 
 
 def fit(r: Floats, inverse: Floats, seen: Flags, steps: Floats, by_n: Flags) -> Wander:
@@ -118,9 +122,9 @@ def _search(
 
 
 def innovations(wander: Wander, r: Floats, inverse: Floats, seen: Flags, steps: Floats) -> Floats:
-    """Standardised one-step errors (T, S) of the reference, zero where nothing was seen."""
+    """Standardised one-step errors (T, S) of a stretch, zero where nothing was seen; `steps` (T,) or (T, S)."""
     level, spread = np.zeros(r.shape[1]), wander.tau2.copy()
     out = np.zeros_like(r)
     for t in range(len(r)):
-        out[t], level, spread = innovate(wander, level, spread, r[t], inverse[t], seen[t], float(steps[t]))
+        out[t], level, spread = innovate(wander, level, spread, r[t], inverse[t], seen[t], steps[t])
     return out

@@ -1,7 +1,8 @@
 """Blocks of windows: slower cadences, and the patience that thin windows need.
 
 A block of cadence c is c windows long and aligned to the epoch. It closes with its last window, once it holds enough events; one
-that is too thin is carried on, for an hour of event time at most. Windows without events start no block, so quiet hours and gaps cost nothing.
+that is too thin is carried on, for an hour of event time at most. Windows without events start no block, so quiet hours
+and gaps cost nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def add(
     flat: NDArray[np.int64],
     shares: NDArray[np.float64],
 ) -> tuple[Pending, Closed]:
-    """Put one window's cells (width,), expected to be spread as `shares` (K, B), into the open blocks; close what is due and full enough."""
+    """Put one window's cells (width,), expected to be spread as `shares` (K, B), into the open blocks; close what is due and full."""
     now = layout.totals(flat)
     counts = pending.counts + flat
     expected = pending.expected + now[:, None] * shares
@@ -61,7 +62,7 @@ def add(
     end = start_ms + window_ms
     length = np.array(cadences, np.int64)[:, None] * window_ms
     due = (end // length > first // length) & ((events >= ENOUGH) | (end - first >= PATIENCE_MS))
-    mask = due & (first >= 0)
+    mask = due & (first >= 0) & (now > 0)  # a window without events closes nothing, as if it were not there
     gone = np.repeat(mask, np.diff(layout.bounds), axis=1)
     kept = Pending(np.where(gone, 0, counts), np.where(mask[:, :, None], 0.0, expected), np.where(mask, -1, first))
     share = np.where(mask[:, :, None], expected / np.maximum(events, 1)[:, :, None], shares)

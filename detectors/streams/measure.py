@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Per stream, shape (..., streams): `value` (a score, or for rare rates the count), `effect` per event, `events` it rests on (0: none)."""
+    """Per stream, shape (..., streams): `value` (a score; for rare rates the count), `effect` per event, `events` it rests on (0: none)."""
 
     value: Floats
     effect: Floats
@@ -32,7 +32,7 @@ def cells_of(panel: Panel, counts: Ints) -> Floats:
 
 
 def measure(shape: Shape, counts: Ints, shares: Floats) -> Measured:
-    """Raw streams of blocks with cells `counts` (..., width) where `shares` (..., K, B) were expected; the last axis follows `Stream.place`."""
+    """Raw streams of blocks with cells `counts` (..., width) where `shares` (..., K, B) were expected, in the order of `Stream.place`."""
     panel = shape.panel
     cells = cells_of(panel, counts)
     n = cells.sum(-1)

@@ -50,7 +50,8 @@ def smooth_scores(counts: Floats, shares: Floats, phi: Floats | None = None) -> 
     phi = polynomials(shares) if phi is None else phi
     n = counts.sum(-1)
     total: Floats = np.einsum("...b,...kb->...k", counts, phi)
-    return total / np.sqrt(np.maximum(n, 1.0))[..., None]
+    out: Floats = total / np.sqrt(np.maximum(n, 1.0))[..., None]
+    return out
 
 
 def chi_square(counts: Floats, shares: Floats) -> Floats:
@@ -60,7 +61,8 @@ def chi_square(counts: Floats, shares: Floats) -> Floats:
     0.4
     """
     expected = counts.sum(-1, keepdims=True) * shares
-    return np.where(expected > 0, (counts - expected) ** 2 / np.where(expected > 0, expected, 1.0), 0.0).sum(-1)
+    out: Floats = np.where(expected > 0, (counts - expected) ** 2 / np.where(expected > 0, expected, 1.0), 0.0).sum(-1)
+    return out
 
 
 def wilson_hilferty(x: Floats, df: Floats | float) -> Floats:

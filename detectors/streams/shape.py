@@ -69,6 +69,16 @@ class Shape:
     rates: Rates
     streams: tuple[Stream, ...]
 
+    @property
+    def signed(self) -> NDArray[np.bool_]:
+        """Which streams bet on both directions."""
+        return np.array([s.law == "signed" for s in self.streams], bool)
+
+    @property
+    def rate(self) -> NDArray[np.bool_]:
+        """Which streams are counts of rare events."""
+        return np.array([s.law == "rate" for s in self.streams], bool)
+
 
 def merge_map(shares: Floats, groups: int) -> Ints:
     """Neighbouring cells joined into about `groups` of equal share: the merged cell of each.

@@ -1,0 +1,110 @@
+"""Scores, blocks and profiles: what a number per window must be before anybody bets on it."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import ndtr
+
+from detectors.budget import calendar
+from detectors.layout import columns_of
+from detectors.streams import blocks
+from detectors.streams.cells import layout
+from detectors.streams.expected import cuts_of, from_cuts
+from detectors.streams.measure import at_own_location
+from detectors.streams.scores import polynomials, smooth_scores
+from detectors.streams.shape import Panel, shape
+
+WINDOW = 300_000
+shares_of = st.integers(5, 40).flatmap(lambda b: arrays(float, b, elements=st.floats(0.05, 1.0))).map(lambda p: p / p.sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(shares_of)
+def test_polynomials_are_orthonormal(shares: np.ndarray) -> None:
+    """So that scores have variance one and do not echo each other, whatever the cells."""
+    phi = polynomials(shares)
+    np.testing.assert_allclose((phi * shares) @ phi.T, np.eye(4), atol=1e-6)
+    np.testing.assert_allclose(phi @ shares, 0, atol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shares_of, st.integers(1, 500))
+def test_expected_counts_score_zero(shares: np.ndarray, n: int) -> None:
+    np.testing.assert_allclose(smooth_scores(n * shares, shares), 0, atol=1e-6)
+
+
+def test_two_cells_know_location_only() -> None:
+    assert (polynomials(np.array([0.8, 0.2]))[1:] == 0).all()
+
+
+def panel(shares: np.ndarray) -> Panel:
+    k = len(shares)
+    return Panel(np.arange(k)[None], shares[None], np.zeros((1, k), np.int64), np.ones(1, bool))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-0.8, 0.8))
+def test_a_shift_leaves_no_trace_in_the_shape(shift: float) -> None:
+    """A wander of location reaches none of the other scores, at any size that wanders have."""
+    before = np.full(64, 1 / 64)
+    after = np.diff(ndtr(np.r_[-9, cuts_of(before), 9] - shift))
+    moved = at_own_location(panel(before), 300 * after[None], before[None])[0]
+    np.testing.assert_allclose(smooth_scores(300 * after, moved)[1:], 0, atol=0.1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shares_of)
+def test_cuts_give_back_their_shares(shares: np.ndarray) -> None:
+    np.testing.assert_allclose(from_cuts(panel(shares), cuts_of(shares)[None])[0], shares, rtol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=60), st.sampled_from([(1,), (1, 12), (1, 12, 72)]))
+def test_blocks_lose_nothing(events: list[int], cadences: tuple[int, ...]) -> None:
+    """Whatever was put in is either in a closed block or still pending, in every cadence; and what was expected goes with it."""
+    place = layout(columns_of("x", "numeric", "inputs"), {"x": 7})
+    pending = blocks.nothing(place, cadences, 2)
+    out = np.zeros((len(cadences), 7))
+    for i, n in enumerate(events):
+        flat = np.array([0, 0, 0, 0, n, 0, 0])
+        pending, closed = blocks.add(place, cadences, pending, i * WINDOW, WINDOW, flat, np.array([[0.25, 0.75]]))
+        out += np.where(closed.mask, closed.counts, 0)
+        # a closed block holds enough events, or has waited for an hour
+        waited = i * WINDOW + WINDOW - closed.first_ms
+        assert ((closed.counts.sum(1) >= blocks.ENOUGH) | (waited[:, 0] >= blocks.PATIENCE_MS) | ~closed.mask[:, 0]).all()
+        np.testing.assert_allclose(closed.shares[closed.mask], np.tile([0.25, 0.75], (int(closed.mask.sum()), 1)))
+    np.testing.assert_array_equal(out.sum(1) + pending.counts.sum(1), sum(events))
+    np.testing.assert_allclose(pending.expected.sum((1, 2)), pending.counts.sum(1))
+
+
+def test_every_column_gets_its_weight_whatever_its_cells() -> None:
+    """A constant, a two-valued and a column never seen lose streams, not weight."""
+    columns = [c for n in ("full", "two", "still", "never") for c in columns_of(n, "numeric", "inputs")]
+    place = layout(columns, {c.name: 13 for c in columns})
+    totals = np.zeros(place.width, np.int64)
+    totals[4:12] = 100
+    totals[13 + 4 : 13 + 6] = 400
+    totals[26 + 4] = 800
+    got = shape(place, totals, np.full(4, 300.0), (1, 12, 72))
+    weight = np.zeros(4)
+    for stream in got.streams:
+        weight[stream.column] += stream.weight
+    np.testing.assert_allclose(weight, 0.25)
+    names = [{s.statistic for s in got.streams if s.column == i} for i in range(4)]
+    assert "tails" in names[0]
+    assert names[1] == {"location", "missing", "invalid", "out of range"}
+    assert names[2] == names[3] == {"missing", "invalid", "out of range"}
+
+
+def test_time_of_day_is_local_time() -> None:
+    """When the clocks change, eight in the morning stays eight in the morning."""
+    saturday = 1_774_684_800_000  # 2026-03-28 08:00 UTC, a day before Europe changes
+    winter, summer = calendar.local(np.array([saturday, saturday + 86_400_000 - 3_600_000]), "Europe/Berlin")
+    assert winter % 86_400_000 == summer % 86_400_000
+    np.testing.assert_allclose(
+        calendar.columns(np.array([saturday - 7 * 86_400_000]), "Europe/Berlin", 28),
+        calendar.columns(np.array([saturday]), "Europe/Berlin", 28), atol=1e-9,
+    )  # fmt: skip
