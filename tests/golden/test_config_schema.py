@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.config import compile
+from monitor.config import compile, load
 from monitor.config.editors import editor_schema, schema_text
 from monitor.config.reader import read_yaml
 from monitor.config.reading import At, Reading
@@ -89,6 +89,12 @@ def test_schema_and_reader_agree(line: str, right: bool, because: str) -> None:
     text = SMALL.replace("WINDOW", "5m") + line + "\n"
     assert reader_accepts(text) is right, because
     assert fits(editor_schema(), yaml.safe_load(text)) is right, because
+
+
+@pytest.mark.parametrize("path", sorted((COMMITTED.parent / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_examples_are_right(path: Path) -> None:
+    load(path, look_for_files=False)
+    assert fits(editor_schema(), read_yaml(path.read_text(), At(Reading(path.name, {})))[0])
 
 
 def test_a_reference_to_the_environment_may_stand_for_anything() -> None:
