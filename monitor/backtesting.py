@@ -8,7 +8,7 @@ result = backtest(config, events, reference)    # or leave the reference out: th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ Frames = pd.DataFrame | Iterable[pd.DataFrame]
 class Learnt:
     """What `learn` returns: per model its reference and the state of the evidence at its end."""
 
-    plan: Plan
-    models: Mapping[str, tuple[Reference, bytes]]
+    plan: Plan = field(repr=False)
+    models: Mapping[str, tuple[Reference, bytes]] = field(repr=False)
 
     @property
     def report(self) -> dict[str, dict[str, Any]]:
