@@ -11,21 +11,25 @@ from monitor.verdict import Subject
 
 MINUTE_MS, HOUR_MS, DAY_MS, YEAR_MS = 60_000, 3_600_000, 86_400_000, 31_557_600_000
 
-# what the last words of a statistic say about the thing before them: (what stands in front of it, its verb)
-ASPECTS: Final[dict[str, tuple[str, str]]] = {
-    "location": ("", "is"),
-    "scale": ("the spread of ", "is"),
-    "skew": ("the skew of ", "is"),
-    "tails": ("the weight in the tails of ", "is"),
-    "shape": ("the shape of ", "is"),
-    "missing": ("missing values in ", "are"),
-    "not finite": ("infinite or undefined values in ", "are"),
-    "invalid": ("unreadable values in ", "are"),
-    "out of range": ("values beyond the known range of ", "are"),
-    "unseen": ("values never seen before in ", "are"),
-    "categories": ("the mix of ", "is"),
-    "all together": ("everything a little, led by ", "is"),
+# what the last words of a statistic say of the thing before them
+ASPECTS: Final[dict[str, str]] = {
+    "location": "",
+    "scale": "the spread of ",
+    "skew": "the skew of ",
+    "tails": "the weight in the tails of ",
+    "shape": "the shape of ",
+    "categories": "the mix of ",
+    "all together": "everything together with ",
 }
+# what is counted rather than measured: how often it happens is what has changed
+HAPPENS: Final[dict[str, str]] = {
+    "missing": "is missing",
+    "not finite": "is no finite number",
+    "invalid": "cannot be read",
+    "out of range": "is out of its known range",
+    "unseen": "has values never seen before",
+}
+OFTEN: Final = {"up": " more often", "down": " less often", "changed": " differently often"}
 PLACES: Final = {"images": "in pictures of", "embeddings": "of the vector", "predictions": "of", "labels": "against the labels of"}
 SIZES: Final = {"sd": "{:.1f} sd", "points": "{:.1f} percentage points", "ratio": "a factor of {:.2f}", "psi": "{:.2f} PSI"}
 
@@ -38,23 +42,23 @@ def pieces(subject: Subject) -> tuple[str, str, str]:
     >>> pieces(Subject("weather", "inputs", "categories", "changed", 0.31, "psi", 0.2, 0))
     ('the mix of ', 'weather', ' has changed by 0.31 PSI')
     """
-    aspect = next((a for a in ASPECTS if subject.statistic == a or subject.statistic.endswith(f" {a}")), None)
-    thing = subject.statistic.removesuffix(aspect or "").strip().replace("_", " ")
-    front, verb = ASPECTS[aspect] if aspect is not None else ("", "is")
-    if thing:
-        front += f"{thing} {PLACES.get(subject.group, 'of')} "
-    size = SIZES.get(subject.unit, "{:.2f} " + subject.unit).format(abs(subject.size))
-    by = f" by {size}" if math.isfinite(subject.size) and subject.size else ""
-    if subject.direction == "changed":
-        return front, subject.name, f" {'have' if verb == 'are' else 'has'} changed{by}"
-    return front, subject.name, f" {verb} {subject.direction}{by}"
+    aspect = next((a for a in (*ASPECTS, *HAPPENS) if subject.statistic == a or subject.statistic.endswith(f" {a}")), "")
+    thing = subject.statistic.removesuffix(aspect).strip().replace("_", " ")
+    front = ASPECTS.get(aspect, "") + (f"{thing} {PLACES.get(subject.group, 'of')} " if thing else "")
+    # an unknown unit is text of somebody's plug-in, so it is put beside the number rather than into a format
+    size = SIZES[subject.unit].format(abs(subject.size)) if subject.unit in SIZES else f"{abs(subject.size):.2f} {subject.unit}"
+    by = size if math.isfinite(subject.size) and subject.size else ""
+    if aspect in HAPPENS:
+        return front, subject.name, f" {HAPPENS[aspect]}{by and ', ' + by}{OFTEN[subject.direction]}"
+    verb = "has changed" if subject.direction == "changed" else f"is {subject.direction}"
+    return front, subject.name, f" {verb}{by and ' by ' + by}"
 
 
 def phrase(subject: Subject) -> str:
     """The same sentence in one piece.
 
     >>> phrase(Subject("speed", "inputs", "missing", "up", 4.2, "points", 1.0, 0))
-    'missing values in `speed` are up by 4.2 percentage points'
+    '`speed` is missing, 4.2 percentage points more often'
     """
     before, name, after = pieces(subject)
     return f"{before}`{name}`{after}"
@@ -65,12 +69,14 @@ def span(duration_ms: float) -> str:
 
     >>> span(300_000), span(90 * 60_000), span(14 * 86_400_000), span(3.2 * 31_557_600_000), span(9e15)
     ('5 min', '90 min', '14 days', '3.2 years', 'over 1000 years')
+    >>> span(3_600_000), span(86_400_000)
+    ('1 h', '1 day')
     """
     if duration_ms >= 1000 * YEAR_MS:
         return "over 1000 years"
     for unit_ms, one, many, enough in ((YEAR_MS, "year", "years", 2), (DAY_MS, "day", "days", 2), (HOUR_MS, "h", "h", 2)):
         amount = duration_ms / unit_ms
-        if amount >= enough:
+        if amount >= enough or amount == 1:
             text = f"{amount:.1f}".removesuffix(".0") if amount < 10 else f"{amount:.0f}"
             return f"{text} {one if text == '1' else many}"
     if duration_ms >= MINUTE_MS:

@@ -20,6 +20,16 @@ SPANS: Final = {"6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * 
 WIDE, NARROW = 1040.0, 400.0  # a chart is drawn twice, for desks and for telephones: shrunk letters cannot be read
 
 
+def default_span(window_ms: int, fresh: bool) -> str:
+    """The shortest span with some seventy windows; six hours will do for what began just now, which is a sliver of a day.
+
+    >>> default_span(300_000, fresh=False), default_span(300_000, fresh=True), default_span(HOUR_MS, fresh=True)
+    ('24h', '6h', '7d')
+    """
+    enough = [name for name, span_ms in SPANS.items() if span_ms // window_ms >= 70 and (fresh or span_ms >= DAY_MS)]
+    return enough[0] if enough else "30d"
+
+
 class Pages:
     """Renders pages from a desk; holds templates and the style sheet, and nothing that changes."""
 
@@ -41,7 +51,7 @@ class Pages:
         window_ms = model.window_ms if model is not None else 300_000
         zone = zone_of(model.timezone if model is not None else "UTC")
         fresh = any(now_ms - i.onset_ms < 3 * HOUR_MS for i in view.open_incidents)
-        chosen = asked if asked in SPANS else "6h" if fresh else "24h"  # what began an hour ago is a sliver of a day
+        chosen = asked if asked in SPANS else default_span(window_ms, fresh)
         verdicts = desk.windows(view.name, SPANS[chosen] // window_ms)
         incidents = desk.incidents(view.name)
         end_ms = verdicts[-1].end_ms if verdicts else now_ms

@@ -7,52 +7,22 @@ Long spans are thinned to the highest evidence per drawn column, so that no peak
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from typing import Final, TypeAlias
+from datetime import tzinfo
+from typing import Final
 
 from monitor.desk import Series
 from monitor.incident import Incident
-from monitor.phrases import DAY_MS, HOUR_MS, MINUTE_MS, hour, odds, span
+from monitor.pages import marks
+from monitor.phrases import DAY_MS, HOUR_MS, odds, span
 from monitor.verdict import Verdict
 
-_Scale: TypeAlias = Callable[[float], float]
 LEFT, RIGHT, TOP, GAP, FOOT = 66.0, 12.0, 24.0, 34.0, 24.0  # margins and the space between panels, in drawing units
-STEPS_MS: Final = tuple(m * MINUTE_MS for m in (5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 10080, 20160))
 LEVELS: Final = (
     (HOUR_MS, "1 h"), (6 * HOUR_MS, "6 h"), (DAY_MS, "1 day"), (7 * DAY_MS, "1 week"), (30 * DAY_MS, "30 days"),
     (365 * DAY_MS, "1 year"), (3650 * DAY_MS, "10 years"), (36500 * DAY_MS, "100 years"), (365000 * DAY_MS, "1000 years"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A stretch of time with one meaning: "learning", "incident", "partial"."""
-
-    kind: str
-    x: float
-    width: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """An incident on the axis: `x` when it was opened, `onset` where it began."""
-
-    severity: str
-    x: float
-    onset: float
-    y: float
-    text: str
-    incident: str
-    before: bool  # the text stands left of the flag, because there is no room right of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +34,10 @@ class Panel:
     height: float
     line: str
     area: str
-    ticks: tuple[Tick, ...]
+    ticks: tuple[marks.Tick, ...]
     limit: float | None = None
     limit_text: str = ""
-    last: Tick | None = None
+    last: marks.Tick | None = None
     last_x: float = 0.0
 
 
@@ -77,9 +47,9 @@ class Chart:
     height: float
     left: float
     right: float
-    ticks: tuple[Tick, ...]
-    bands: tuple[Band, ...]
-    flags: tuple[Flag, ...]
+    ticks: tuple[marks.Tick, ...]
+    bands: tuple[marks.Band, ...]
+    flags: tuple[marks.Flag, ...]
     panels: tuple[Panel, ...]
     summary: str
 
@@ -109,15 +79,10 @@ def chart(
     for line in series:
         panels.append(_series_panel(line, x_of, left, right, start_ms, end_ms, top))
         top += panels[-1].height + GAP
-    limit = evidence.limit if evidence.limit is not None else TOP
-    flags = tuple(
-        Flag(i.severity, x, x_of(i.onset_ms), limit, f"{i.severity} {hour(i.opened_ms, end_ms, zone)}", i.id, x > right - 90)
-        for i in incidents
-        if i.severity != "note" and start_ms <= i.opened_ms <= end_ms
-        for x in [x_of(i.opened_ms)]
-    )
-    bands = (*_learning(shown, x_of), *_partial(shown, x_of), *_open(incidents, start_ms, end_ms, x_of))
-    ticks = _time_ticks(start_ms, end_ms, zone, x_of, int((right - left) / 88))
+    opened = [i for i in incidents if i.severity != "note" and start_ms <= i.opened_ms <= end_ms]
+    flags = marks.flags(opened, x_of, zone, end_ms, left, right)
+    bands = (*marks.learning(shown, x_of), *marks.partial(shown, x_of), *marks.opened(incidents, start_ms, end_ms, x_of))
+    ticks = marks.time_ticks(start_ms, end_ms, zone, x_of, int((right - left) / 88))
     return Chart(width, top - GAP + FOOT, left, right, ticks, bands, flags, tuple(panels), _summary(shown, flags, window_ms))
 
 
@@ -144,7 +109,7 @@ def _height(value: float, top: float, above: float, tall: float) -> float:
     return above + tall * (1.0 - share)
 
 
-def _evidence_panel(shown: Sequence[Verdict], window_ms: int, x_of: _Scale, left: float, right: float, tall: float) -> Panel:
+def _evidence_panel(shown: Sequence[Verdict], window_ms: int, x_of: marks.Scale, left: float, right: float, tall: float) -> Panel:
     judged = [v for v in shown if v.status != "unknown"]
     if not judged:
         return Panel("evidence", TOP, tall, "", "", ())
@@ -157,12 +122,12 @@ def _evidence_panel(shown: Sequence[Verdict], window_ms: int, x_of: _Scale, left
             runs.append([])
     paths = [_thin(run, int(right - left)) for run in runs if run]
     floor = TOP + tall
-    ticks: list[Tick] = []
+    ticks: list[marks.Tick] = []
     for level_ms, name in LEVELS:
         value = math.log10(level_ms / window_ms) if level_ms > window_ms else -1.0
         at = _height(value, top, TOP, tall)
         if 0 < value < top and all(abs(at - t.at) > 17 for t in ticks):
-            ticks.append(Tick(round(at, 1), name))
+            ticks.append(marks.Tick(round(at, 1), name))
     last = judged[-1]
     limit = round(_height(last.threshold, top, TOP, tall), 1)
     ticks = [t for t in ticks if abs(t.at - limit) > 13]
@@ -175,13 +140,13 @@ def _evidence_panel(shown: Sequence[Verdict], window_ms: int, x_of: _Scale, left
         ticks=tuple(ticks),
         limit=limit,
         limit_text=span(10.0 ** min(last.threshold, 300.0) * window_ms),
-        last=Tick(round(_height(last.evidence, top, TOP, tall), 1), ""),
+        last=marks.Tick(round(_height(last.evidence, top, TOP, tall), 1), ""),
         last_x=round(x_of(last.end_ms), 1),
     )
 
 
 def _series_panel(
-    line: Series, x_of: _Scale, left: float, right: float, start_ms: int, end_ms: int, top: float, tall: float = 84.0
+    line: Series, x_of: marks.Scale, left: float, right: float, start_ms: int, end_ms: int, top: float, tall: float = 84.0
 ) -> Panel:
     inside = [(t, v) for t, v in line.points if start_ms <= t <= end_ms and math.isfinite(v)]
     share = line.unit == "share"
@@ -195,8 +160,8 @@ def _series_panel(
         return f"{value:.0%}" if share else f"{value:.3g}"
 
     points = _smooth([(x_of(t), y_of(v)) for t, v in inside], int(right - left))
-    last = Tick(round(y_of(inside[-1][1]), 1), words(inside[-1][1])) if inside else None
-    ticks = tuple(Tick(round(y_of(v), 1), words(v)) for v in ((0.0, 0.5, 1.0) if share else (low, high)))
+    last = marks.Tick(round(y_of(inside[-1][1]), 1), words(inside[-1][1])) if inside else None
+    ticks = tuple(marks.Tick(round(y_of(v), 1), words(v)) for v in ((0.0, 0.5, 1.0) if share else (low, high)))
     return Panel(line.name, top, tall, _path(points), "", ticks, last=last, last_x=round(points[-1][0], 1) if points else 0.0)
 
 
@@ -231,48 +196,7 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{'L' if i else 'M'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
 
 
-def _learning(shown: Sequence[Verdict], x_of: _Scale) -> list[Band]:
-    return _stretches([v for v in shown if v.status == "unknown" and v.reason in ("learning", "calibrating")], "learning", x_of)
-
-
-def _partial(shown: Sequence[Verdict], x_of: _Scale) -> list[Band]:
-    return _stretches([v for v in shown if v.partial], "partial", x_of)
-
-
-def _stretches(verdicts: Sequence[Verdict], kind: str, x_of: _Scale) -> list[Band]:
-    bands: list[list[int]] = []
-    for verdict in verdicts:
-        if bands and verdict.start_ms <= bands[-1][1]:
-            bands[-1][1] = verdict.end_ms
-        else:
-            bands.append([verdict.start_ms, verdict.end_ms])
-    return [Band(kind, round(x_of(a), 1), round(x_of(b) - x_of(a), 1), kind) for a, b in bands]
-
-
-def _open(incidents: Iterable[Incident], start_ms: int, end_ms: int, x_of: _Scale) -> list[Band]:
-    bands = []
-    for incident in incidents:
-        until = incident.resolved_ms if incident.resolved_ms is not None else end_ms
-        if incident.severity != "note" and until > start_ms and incident.onset_ms < end_ms:
-            x = x_of(incident.onset_ms)
-            bands.append(Band(f"incident {incident.severity}", round(x, 1), round(x_of(until) - x, 1), incident.id))
-    return bands
-
-
-def _time_ticks(start_ms: int, end_ms: int, zone: tzinfo, x_of: _Scale, most: int) -> tuple[Tick, ...]:
-    step = next((s for s in STEPS_MS if (end_ms - start_ms) / s <= max(2, most)), STEPS_MS[-1])
-    offset = datetime.fromtimestamp(end_ms / 1000, zone).utcoffset()
-    offset_ms = int(offset.total_seconds() * 1000) if offset is not None else 0
-    first = -(-(start_ms + offset_ms) // step) * step - offset_ms
-    ticks = []
-    for time_ms in range(first, end_ms + 1, step):
-        at = datetime.fromtimestamp(time_ms / 1000, zone)
-        midnight = at.hour == 0 and at.minute == 0
-        ticks.append(Tick(round(x_of(time_ms), 1), f"{at:%a} {at.day} {at:%b}" if midnight or step >= DAY_MS else f"{at:%H:%M}"))
-    return tuple(ticks)
-
-
-def _summary(shown: Sequence[Verdict], flags: Sequence[Flag], window_ms: int) -> str:
+def _summary(shown: Sequence[Verdict], flags: Sequence[marks.Flag], window_ms: int) -> str:
     """The chart in one sentence, for those who do not see it."""
     judged = [v for v in shown if v.status != "unknown"]
     if not judged:

@@ -91,7 +91,7 @@ def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
         owner=view.owner,
         mode=view.mode,
         state=state,
-        lead=pieces(lead) if lead is not None else None,
+        lead=headline(lead) if lead is not None else None,
         fill=fill,
         reached=reached,
         limit=limit_text,
@@ -100,7 +100,7 @@ def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
         learnt=round(100 * min(1.0, max(0.0, view.learnt))),
         spark=line,
         spark_limit=limit,
-        incident=incident_path(view.open_incidents[0].id) if view.open_incidents else "",
+        incident=incident_path(lead.id) if lead is not None else "",
     )
 
 
@@ -122,12 +122,9 @@ def state_of(view: ModelView, model: Model | None, now_ms: int) -> State:
     return State("quiet", "quiet")
 
 
-def leading(view: ModelView) -> Subject | None:
-    """What the row names: the leader of the open incident."""
-    for incident in view.open_incidents:
-        if incident.subjects and incident.kind == "statistical":
-            return incident.subjects[0]
-    return None
+def leading(view: ModelView) -> Incident | None:
+    """The incident that the row names; a note told nobody."""
+    return next((i for i in view.open_incidents if i.severity != "note"), None)
 
 
 def is_late(view: ModelView, model: Model | None, now_ms: int) -> bool:

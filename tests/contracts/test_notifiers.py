@@ -165,7 +165,7 @@ def test_the_message_carries_owner_subject_and_onset_plainly(world: World) -> No
     for fact in (
         "Owner: vision",
         "noise in pictures of `frame` is up by 2.3 sd (70% of the evidence)",
-        "missing values in `speed` are up by 4.2 percentage points (30% of the evidence, since Thu 19 Nov 2026, 15:00 CET (14:00 UTC))",
+        "`speed` is missing, 4.2 percentage points more often (30% of the evidence, since Thu 19 Nov 2026, 15:00 CET (14:00 UTC))",
         "Since: Thu 19 Nov 2026, 14:50 CET (13:50 UTC), told by 1241 events",
         "the threshold is once in 89 days",
         "https://raincheck.example/incidents/traffic-light-statistical-page-1",

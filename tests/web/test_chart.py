@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from monitor.desk import Series
 from monitor.incident import Incident
 from monitor.pages.chart import LEFT, RIGHT, Chart, chart, sparkline
+from monitor.pages.marks import LETTER
 from monitor.phrases import zone_of
 from monitor.verdict import Status, Verdict, verdict_id
 from tests.web.fake_desk import DAY_MS, HOUR_MS, NOW_MS, WINDOW_MS
@@ -120,6 +122,21 @@ def incident(opened_ms: int, onset_ms: int, resolved_ms: int | None = None, seve
 def test_which_incidents_are_marked(found: Incident, flags: int, bands: int, because: str) -> None:
     c = drawn([verdict(i, 1.0) for i in range(288)], [found])
     assert (len(c.flags), len(c.bands)) == (flags, bands), because
+
+
+@given(st.lists(st.integers(0, 287), max_size=12, unique=True), st.sampled_from([400.0, 1040.0]))
+def test_texts_of_flags_never_cover_each_other_and_the_newest_has_its_text(opened: list[int], width: float) -> None:
+    found = [replace(incident(START_MS + i * WINDOW_MS, START_MS), id=str(i)) for i in opened]
+    flags = drawn([verdict(i, 1.0) for i in range(288)], found, width=width).flags
+    assert len(flags) == len(opened), "a flag without a text is still a flag"
+    boxes = sorted(
+        (f.x, f.x + 9 + LETTER * len(f.text)) if f.side == "right" else (f.x - 9 - LETTER * len(f.text), f.x)
+        for f in flags
+        if f.side != "none"
+    )
+    assert all(a[1] <= b[0] for a, b in pairwise(boxes))
+    if opened:
+        assert next(f for f in flags if f.incident == str(max(opened))).side != "none"
 
 
 def test_the_hours_on_the_axis_are_the_models_own() -> None:
