@@ -143,9 +143,8 @@ def load_file(path: str) -> ModuleType:
     return module
 
 
-@cache
 def discover(plugins: tuple[str, ...] = ()) -> Mapping[str, Registered]:
-    """Every detector by its id, in alphabetical order; read-only.
+    """Every detector by its id, in alphabetical order; read-only. A plug-in is loaded again once its file has changed.
 
     Args:
         plugins: paths of Python files with further detectors.
@@ -156,6 +155,20 @@ def discover(plugins: tuple[str, ...] = ()) -> Mapping[str, Registered]:
     >>> discover()["psi"].kinds
     ('numeric', 'categorical')
     """
+    return walk(tuple((path, modified(path)) for path in plugins))
+
+
+def modified(path: str) -> int:
+    """When a file was last written, nanoseconds; 0 where there is none, which loading it will tell."""
+    try:
+        return Path(path).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return 0
+
+
+@cache
+def walk(plugins: tuple[tuple[str, int], ...]) -> Mapping[str, Registered]:
+    """The walk behind `discover`, done once for the same files at the same state."""
     found: dict[str, Registered] = {}
     sources: dict[str, str] = {}
 
@@ -174,7 +187,7 @@ def discover(plugins: tuple[str, ...] = ()) -> Mapping[str, Registered]:
         except Exception as error:
             raise PluginError(entry.value, f"fails when it is loaded: {type(error).__name__}: {error!s:.200}") from error
         take(entry.value, module)
-    for path in plugins:
+    for path, _ in plugins:
         module = load_file(path)
         if not marked(module):
             raise PluginError(path, "defines no detector: mark a frozen dataclass with @detector(id, kinds=...)")

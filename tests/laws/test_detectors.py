@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -308,6 +309,15 @@ def test_a_plugin_that_cannot_be_taken_says_why(plugin: Callable[..., str], text
     assert caught.value.source == path, because
 
 
+def test_a_changed_file_is_loaded_again(plugin: Callable[..., str]) -> None:
+    """A reload of the configuration takes the new text."""
+    path = plugin(PLUGIN)
+    assert "half" in discover((path,))
+    plugin(PLUGIN.replace("half", "halved"))
+    os.utime(path, ns=(1, 1))
+    assert "halved" in discover((path,))
+
+
 def test_two_files_with_one_id(plugin: Callable[..., str]) -> None:
     with pytest.raises(PluginError, match="'half' is taken"):
         discover((plugin(PLUGIN, "a.py"), plugin(PLUGIN, "b.py")))
@@ -320,11 +330,11 @@ def test_installed_packages_bring_theirs(plugin: Callable[..., str], monkeypatch
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: raincheck-third\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[{registry.ENTRY_POINTS}]\nthird = raincheck_third\n")
     monkeypatch.syspath_prepend(tmp_path)
-    discover.cache_clear()
+    registry.walk.cache_clear()
     try:
         assert "third" in discover()
     finally:
-        discover.cache_clear()
+        registry.walk.cache_clear()
 
 
 def test_a_parameter_of_a_kind_a_file_cannot_say_is_refused() -> None:
