@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from detectors.scoring import Change, poisson_upper, score
 
 DAY = 86_400_000
