@@ -61,14 +61,31 @@ class Shape:
     def _rows(self, document: Any) -> list[tuple[Any, ...]]:
         if not isinstance(document, dict) and any(leaf.path for leaf in self.leaves):
             raise Poison("not_an_object", f"a record is an object or a list of objects, not {_word(document)}")
+        plain = self._plain(document)
+        if plain is not None:
+            return [plain]
         found = [_walk(document, leaf) for leaf in self.leaves]
         lengths = {len(value.values) for value in found if isinstance(value, _Rows)}
-        if not lengths:
-            return [tuple(map(_whole_text, found))]
         if len(lengths) > 1 or max(lengths) > MOST_ROWS:
             raise Poison("too_many_rows", f"lists of {sorted(lengths)} rows in one record; they must be equally long, at most {MOST_ROWS}")
         columns = [list(map(_whole_text, value.values if isinstance(value, _Rows) else [value] * max(lengths))) for value in found]
         return list(zip(*columns, strict=True))
+
+    def _plain(self, document: Any) -> tuple[Any, ...] | None:
+        """The one row of a document without lists on the way to its leaves; None where there are some."""
+        found = []
+        for leaf in self.leaves:
+            node = document
+            for key in leaf.path:
+                if type(node) is dict:
+                    node = node.get(key)
+                elif type(node) is list:
+                    return None
+                else:
+                    node = None
+                    break
+            found.append(_whole_text(node) if type(node) is str else node)
+        return tuple(found)
 
     def _struct(self, tree: dict[str, Any], at: Path) -> type[msgspec.Struct]:
         fields: list[tuple[str, Any, Any]] = []
