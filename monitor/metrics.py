@@ -48,6 +48,7 @@ DISTINCT_VALUES: Final = 32  # of a bounded label, per metric
 TIERS: Final = 4
 
 _Key: TypeAlias = tuple[MetricName, tuple[str, ...]]
+_Child: TypeAlias = Counter | Gauge | Histogram
 
 
 class Metrics:
@@ -71,8 +72,9 @@ class Metrics:
         self.series_limit = series_limit
         self._lock = threading.Lock()
         self._registry = CollectorRegistry()
-        self._families: dict[MetricName, Counter | Gauge | Histogram] = {}
-        self._tiers: tuple[dict[_Key, int], ...] = tuple({} for _ in range(TIERS))  # what each series costs, oldest first
+        self._families: dict[MetricName, _Child] = {}
+        # what each series costs, and its child, oldest first: asking the client for a child costs ten times as much as counting
+        self._tiers: tuple[dict[_Key, tuple[int, _Child]], ...] = tuple({} for _ in range(TIERS))
         self._values: dict[tuple[MetricName, str], set[str]] = {}
         self._series = 0
         if process:
@@ -132,7 +134,7 @@ class Metrics:
         text: bytes = openmetrics_text.generate_latest(self._registry)  # type: ignore[no-untyped-call]
         return text
 
-    def _family(self, name: MetricName) -> Counter | Gauge | Histogram:
+    def _family(self, name: MetricName) -> _Child:
         if name not in self._families:
             family = CATALOGUE[name]
             if name in COUNTERS:
@@ -143,7 +145,7 @@ class Metrics:
                 self._families[name] = Histogram(name, family.help, family.labels, buckets=family.buckets, registry=self._registry)
         return self._families[name]
 
-    def _child(self, name: MetricName, labels: dict[str, str]) -> Counter | Gauge | Histogram | None:
+    def _child(self, name: MetricName, labels: dict[str, str]) -> _Child | None:
         """The series of these labels, created where the budget allows; None where it does not."""
         family = CATALOGUE[name]
         if labels.keys() != set(family.labels):
@@ -153,14 +155,14 @@ class Metrics:
                 return self._family(name)
             values = tuple(self._bounded(name, label, labels[label]) for label in family.labels)
             tier = family.detail + bool(family.detail and labels.get("segment"))
-            if (name, values) not in self._tiers[tier]:
-                cost = len(family.buckets) + 3 if family.buckets else 1
-                if not self._room(cost, tier):
-                    self._count_dropped(name)
-                    return None
-                self._tiers[tier][name, values] = cost
-                self._series += cost
-            return self._family(name).labels(*values)
+            known = self._tiers[tier].get((name, values))
+            if known is not None:
+                return known[1]
+            cost = len(family.buckets) + 3 if family.buckets else 1
+            if not self._room(cost, tier):
+                self._count_dropped(name)
+                return None
+            return self._add(tier, (name, values), cost)
 
     def _bounded(self, name: MetricName, label: str, value: str) -> str:
         if label not in BOUNDED:
@@ -182,14 +184,19 @@ class Metrics:
         return True
 
     def _count_dropped(self, name: MetricName) -> None:
-        dropped: MetricName = "raincheck_exported_series_dropped_total"
-        if (dropped, (name,)) not in self._tiers[0]:
-            self._tiers[0][dropped, (name,)] = 1
-            self._series += 1
-        self._family(dropped).labels(name).inc()  # type: ignore[union-attr]
+        key: _Key = ("raincheck_exported_series_dropped_total", (name,))
+        known = self._tiers[0].get(key)
+        (known[1] if known is not None else self._add(0, key, 1)).inc()  # type: ignore[union-attr]
+
+    def _add(self, tier: int, key: _Key, cost: int) -> _Child:
+        child = self._family(key[0]).labels(*key[1])
+        self._tiers[tier][key] = (cost, child)
+        self._series += cost
+        return child
 
     def _drop(self, keys: list[_Key]) -> None:
-        for name, values in keys:
+        for key in keys:
             for tier in self._tiers:
-                self._series -= tier.pop((name, values), 0)
-            self._family(name).remove(*values)
+                if key in tier:
+                    self._series -= tier.pop(key)[0]
+            self._family(key[0]).remove(*key[1])

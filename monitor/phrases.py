@@ -47,6 +47,8 @@ def pieces(subject: Subject) -> tuple[str, str, str]:
     front = ASPECTS.get(aspect, "") + (f"{thing} {PLACES.get(subject.group, 'of')} " if thing else "")
     # an unknown unit is text of somebody's plug-in, so it is put beside the number rather than into a format
     size = SIZES[subject.unit].format(abs(subject.size)) if subject.unit in SIZES else f"{abs(subject.size):.2f} {subject.unit}"
+    if subject.unit == "points" and abs(subject.size) >= 10:  # of 52 and 52.1 one is easier to read out at night
+        size = f"{abs(subject.size):.0f} percentage points"
     by = size if math.isfinite(subject.size) and subject.size else ""
     if aspect in HAPPENS:
         return front, subject.name, f" {HAPPENS[aspect]}{by and ', ' + by}{OFTEN[subject.direction]}"

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.desk import Desk
+from monitor.errors import Misconfigured
 from monitor.http.api import Api, as_json
 from monitor.http.asks import BadRequest
 from monitor.http.guard import BodyLimit
@@ -36,8 +37,16 @@ def create_app(desk: Desk, *, clock: Callable[[], int], count: Callable[[str, in
     """The web application over one desk.
 
     `clock` gives UTC milliseconds, for ages on pages; `count(handler, status)` is told of every answer, where `handler`
-    is the route's pattern and never the path itself.
+    is the route's pattern and never the path itself. Raises Misconfigured where the plan asks for what is not served.
     """
+    if desk.plan.http.web_config is not None:  # to ignore it would leave open what somebody believes to be closed
+        raise Misconfigured.of(
+            "asks for TLS or users, which are not served here",
+            origin="configuration",
+            field="http.web_config",
+            value=desk.plan.http.web_config,
+            right="no http.web_config; a reverse proxy in front serves TLS and users, http.token_file guards writes",
+        )
     site = Site(desk, clock)
 
     async def mistake(request: Request, error: Exception) -> Response:

@@ -67,13 +67,15 @@ def refuse_write(http: Http, headers: Mapping[str, str], form: Mapping[str, str]
     if not needs_token(http):
         return None
     if token is None:
-        right = "http.token_file in the configuration names a file with a token; without one, writes are only taken on loopback"
-        return Refusal(403, "http.token_file", http.token_file or "", right)
+        right = "a readable http.token_file, or http.token with ${NAME} that is set; without a token writes are only taken on loopback"
+        return Refusal(403, "http.token", http.token_file or http.token or "", right)
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         given = (form or {}).get("token", "")
     if not hmac.compare_digest(given.strip().encode(), token.encode()):
-        return Refusal(401, "token", "", "the content of http.token_file, as 'Authorization: Bearer ...' or in the form's field")
+        return Refusal(
+            401, "token", "", "the token of the configuration (http.token_file), as 'Authorization: Bearer ...' or in the form's field"
+        )
     return None
 
 

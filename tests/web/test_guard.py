@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 import monitor.http.guard
+from monitor.errors import Misconfigured
+from monitor.http import create_app
 from monitor.http.guard import BODY_BYTES, is_loopback, read_token, refuse_write
 from monitor.plan import Http
 from tests.web.fake_desk import FakeDesk, believable
@@ -75,6 +77,23 @@ def test_off_loopback_without_a_readable_token_nobody_may_write(token_file: str 
         assert refusal is not None
         assert refusal.status == 403
         assert "http.token_file" in refusal.right
+
+
+@pytest.mark.parametrize(("variable", "token"), [("right", "right"), (" right\n", "right"), (None, None), ("", None)])
+def test_a_token_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, variable: str | None, token: str | None) -> None:
+    monkeypatch.delenv("RAINCHECK_TEST_TOKEN", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("RAINCHECK_TEST_TOKEN", variable)
+    http = Http(token="${RAINCHECK_TEST_TOKEN}")
+    assert read_token(http) == token
+    refusal = refuse_write(http, {"host": HERE, "authorization": "Bearer right"}, None, read_token(http))
+    assert (refusal is None) == (token is not None), "a token that cannot be read lets nobody write"
+
+
+def test_tls_and_users_are_refused_rather_than_ignored() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        create_app(believable(Http(web_config="web.yml")), clock=lambda: 0)
+    assert caught.value.mistakes[0].field == "http.web_config"
 
 
 def test_a_token_from_the_environment_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
