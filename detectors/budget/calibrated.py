@@ -17,7 +17,7 @@ from detectors.streams.cells import Layout
 from detectors.streams.shape import Panel, Rates, Shape, Stream
 
 Floats = NDArray[np.float64]
-VERSION = 2
+VERSION = 3
 
 
 class TooLittle(ValueError):  # noqa: N818 - not a mistake of anybody's: the answer "not yet", with what is lacking
@@ -46,13 +46,16 @@ class Options:
 class Learnt:
     """Arrays of a calibration. P calendar columns, K columns of B cells, S streams.
 
-    `gamma` (P, K, B - 1) profile of the cells; `season` (P, S) what is left of the season; `effect_mean` (S,) effect of the
+    `gamma` (P, K, B - 1) profile of the cells; `season` (P, S) what is left of the season; `sharp` the m
+    streams with `slots` (slots of the week, m) of their own; `effect_mean` (S,) effect of the
     one-sided streams in the reference; `tails` (2, knots, S); `dead`, `kappa` (S,), `cost` (S, lambdas) price of the bets;
     `upper` (S,) limit of the rare rates.
     """
 
     gamma: Floats
     season: Floats
+    sharp: NDArray[np.int64]
+    slots: Floats
     effect_mean: Floats
     tails: Floats
     dead: Floats
@@ -135,7 +138,7 @@ class Calibration:
 
 def narrow(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Half the bytes where single precision is enough; `calibrate` rounds there too, so nothing changes by packing."""
-    if name in ("gamma", "season"):
+    if name in ("gamma", "season", "slots"):
         return array.astype(np.float32)
     return array.astype(np.int32) if array.dtype == np.int64 else array
 

@@ -9,14 +9,14 @@ Everything that the reference is judged by is taken out of fold: each week is he
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta as beta_law
 
-from detectors.budget import calendar, profile, season, spread, tail, wander
+from detectors.budget import calendar, profile, season, slots, spread, tail, wander
 from detectors.budget.calibrated import Calibration, Learnt, Options, TooLittle
 from detectors.budget.evidence import LAMBDAS, bet_weights
 from detectors.budget.history import History
@@ -62,15 +62,9 @@ def calibrate(columns: Sequence[Column], history: History, options: Options) -> 
     cadences = tuple(c for c in CADENCES if c == 1 or (span / c >= LEAST_BLOCKS and c * history.window_ms <= SLOWEST_MS))
     frozen = shape(place, totals, typical, cadences)
     gamma, used, past = _streams(frozen, cadences, history, options)
-    beta, rest, kept = _rest_of_season(frozen, past, history, options)
-    return _law(frozen, cadences, history, options, past, rest, Learned(gamma, beta, used + kept - 1))
-
-
-class Learned:
-    """What the season has come to: coefficients of the cells and of the streams, and how many columns each stream spent."""
-
-    def __init__(self, gamma: Floats, beta: Floats, used: Floats) -> None:
-        self.gamma, self.beta, self.used = gamma, beta, used
+    known, rest = _rest_of_season(frozen, past, history, options)
+    known = replace(known, spent=known.spent + used - 1)
+    return _law(frozen, cadences, history, options, past, rest, gamma, known)
 
 
 def folds(day: Ints, days: float) -> Ints:
@@ -95,7 +89,7 @@ def _streams(frozen: Shape, cadences: tuple[int, ...], history: History, options
     first = np.searchsorted(history.start_ms, history.start_ms[0] + sums.day * calendar.DAY_MS)
     hour_fold = fold[np.minimum(first, len(fold) - 1)] if history.days >= 4 else np.arange(len(sums.day)) * 4 // len(sums.day)
     gamma, used = profile.fit(sums, groups, np.ones(len(sums.day), bool))
-    gamma = gamma.astype(np.float32).astype(float)
+    gamma = single(gamma)
     apart = [profile.fit(sums, groups, hour_fold != f, gamma)[0] for f in range(int(fold.max()) + 1)]
     past = series(frozen, cadences, history, x, fold, apart)
     spent = used[[s.column for s in frozen.streams]]
@@ -108,8 +102,18 @@ def linear(signed: NDArray[np.bool_], value: Floats, events: Floats) -> Floats:
     return np.where(signed, value / np.sqrt(np.maximum(events, 1.0)), value)
 
 
-def _rest_of_season(frozen: Shape, past: Series, history: History, options: Options) -> tuple[Floats, Floats, Floats]:
-    """Coefficients (P, S), residuals out of fold (T, S) and columns spent (S,) of the harmonic regression of the streams."""
+@dataclass(frozen=True, slots=True)
+class Season:
+    """Coefficients `beta` (P, S), slots of the week (slots, m) of the m `sharp` streams, and columns `spent` per stream (S,)."""
+
+    beta: Floats
+    sharp: Ints
+    slots: Floats
+    spent: Floats
+
+
+def _rest_of_season(frozen: Shape, past: Series, history: History, options: Options) -> tuple[Season, Floats]:
+    """What is left of the season in the streams, and the residuals out of fold (T, S)."""
     signed, rate = frozen.signed, frozen.rate
     day = _days(history)
     fold = folds(day, history.days)
@@ -122,6 +126,11 @@ def _rest_of_season(frozen: Shape, past: Series, history: History, options: Opti
     fold_of_day = np.array([fold[np.flatnonzero(part == d)[0]] for d in range(int(part.max()) + 1)])
     if history.days < 4:  # whole days cannot be left out
         part, fold_of_day = fold, np.arange(int(fold.max()) + 1)
+    centre = history.start_ms + history.window_ms // 2
+    slot = slots.slot_of_week(centre, options.timezone, history.window_ms)
+    local_day = calendar.local(centre, options.timezone) // calendar.DAY_MS
+    n = slots.per_day(history.window_ms)
+    table = np.zeros((7 * n, y.shape[1]))
     for c in np.unique(cadence[~rate]):
         mine = np.flatnonzero((cadence == c) & ~rate)
         middle = history.start_ms + history.window_ms - int(c) * history.window_ms // 2
@@ -131,12 +140,32 @@ def _rest_of_season(frozen: Shape, past: Series, history: History, options: Opti
         for f in np.unique(fold):
             apart, _ = season.solve(sums, fold_of_day != f, groups)
             inside = fold == f
-            rest[np.ix_(inside, mine)] -= x[inside] @ apart
-    return beta.astype(np.float32).astype(float), np.where(past.seen, rest, 0.0), used
+            left = y[:, mine] - x @ apart
+            if c == 1:
+                seldom, _ = slots.fit(left[~inside], weight[~inside][:, mine], local_day[~inside], slot[~inside], n, history.days)
+                left[inside] -= seldom[slot[inside]]
+            rest[np.ix_(inside, mine)] = left[inside]
+        if c == 1:
+            table[:, mine], spent = slots.fit(y[:, mine] - x @ beta[:, mine], weight[:, mine], local_day, slot, n, history.days)
+            used[mine] += spent
+    sharp = np.flatnonzero(table.any(axis=0))
+    return Season(single(beta), sharp, single(table[:, sharp]), used), np.where(past.seen, rest, 0.0)
+
+
+def single(array: Floats) -> Floats:
+    """Rounded to single precision, as it is packed: the reference must be judged by the very numbers that will judge the stream."""
+    return array.astype(np.float32).astype(float)
 
 
 def _law(
-    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, past: Series, rest: Floats, learned: Learned
+    frozen: Shape,
+    cadences: tuple[int, ...],
+    history: History,
+    options: Options,
+    past: Series,
+    rest: Floats,
+    gamma: Floats,
+    known: Season,
 ) -> Calibration:
     signed, rate = frozen.signed, frozen.rate
     streams, seen = frozen.streams, past.seen
@@ -149,7 +178,7 @@ def _law(
         z[fold == f] = tail.straighten(u[fold == f], tail.knots(u[fold != f], seen[fold != f], family))
     v = spread.by_horizon(z, seen, family)
     blocks = seen.sum(0)
-    dead = spread.dead_zone(v, learned.used, blocks, stage.dead)
+    dead = spread.dead_zone(v, known.spent, blocks, stage.dead)
     price = spread.cost(v)
     if not stage.pages:
         price[:, LAMBDAS < 1] = NEVER
@@ -159,7 +188,16 @@ def _law(
     clip, kappa, wider, replayed = _check(tape, weights, options, history, stage)
     sizes = np.where(seen, past.effect, 0.0).sum(0) / np.maximum(blocks, 1)
     learnt = Learnt(
-        learned.gamma, learned.beta, np.where(signed | rate, 0.0, sizes), tail.knots(u, seen, family), dead, price, kappa, upper
+        gamma,
+        known.beta,
+        known.sharp,
+        known.slots,
+        np.where(signed | rate, 0.0, sizes),
+        tail.knots(u, seen, family),
+        dead,
+        price,
+        kappa,
+        upper,
     )
     report: dict[str, Any] = {
         "days": round(history.days, 3), "stage": asdict(stage), "streams": len(streams), "cadences": list(cadences), "clip": clip,

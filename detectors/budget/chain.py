@@ -16,6 +16,7 @@ from detectors.budget.effects import least_effect, size_of, unit_of
 from detectors.budget.evidence import LAMBDAS, advance, gaussian, poisson
 from detectors.budget.innovation import innovate
 from detectors.budget.reading import Direction, Lead, Reading
+from detectors.budget.slots import slot_of_week
 from detectors.budget.state import RING, State
 from detectors.streams import blocks
 from detectors.streams.expected import expected
@@ -98,6 +99,9 @@ class Chain:
                 events[mine] = got.events[place] * closed.mask[j][column]
                 first[mine] = closed.first_ms[j][column]
                 season[mine] = self._calendar(end - c.cadences[j] * window // 2) @ c.learnt.season[:, mine]
+        if len(c.learnt.sharp):
+            slot = slot_of_week(np.array([start_ms + window // 2]), c.options.timezone, window)[0]
+            season[c.learnt.sharp] += c.learnt.slots[slot]
         return self._weigh(state, start_ms, pending, np.stack([value, effect, events, season]), first)
 
     def _calendar(self, at_ms: int) -> Floats:

@@ -9,6 +9,7 @@ from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
 from detectors.budget.replay import Tape, pages
 from detectors.budget.series import series
+from detectors.budget.slots import slot_of_week
 
 
 def tape_of(calibration: Calibration, history: History) -> Tape:
@@ -24,6 +25,8 @@ def tape_of(calibration: Calibration, history: History) -> Tape:
     for k in c.cadences:
         mine = np.flatnonzero(cadence == k)
         rest[:, mine] -= calendar.columns(end - k * history.window_ms // 2, c.options.timezone, c.days) @ c.learnt.season[:, mine]
+    slot = slot_of_week(history.start_ms + history.window_ms // 2, c.options.timezone, history.window_ms)
+    rest[:, c.learnt.sharp] -= c.learnt.slots[slot]
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
     u = wander.innovations(c.wander, rest, inverse, past.seen & ~rate, steps[:, None] / cadence)
     z = np.where(rate, past.value, tail.straighten(u, c.learnt.tails))
