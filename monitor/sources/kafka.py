@@ -37,8 +37,8 @@ class KafkaSource:
 
     `most` records are handed out per poll. `hung` is called, on another thread, with a sentence when a poll has not returned for
     `patience_s` seconds: by default it writes all stacks and ends the process. A poll that has to connect to a broker that takes
-    connections and answers nothing returns after 10 s, whatever its own time. Raises `Misconfigured` with all mistakes that can be found
-    without connecting.
+    connections and answers nothing returns after `connect_s`, whatever its own time. Raises `Misconfigured` with all mistakes that can be
+    found without connecting.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class KafkaSource:
         most: int = 2000,
         probe_s: float = PROBE_S,
         topics_s: float = 30.0,
+        connect_s: float = 10.0,
         patience_s: float = 30.0,
         hung: Callable[[str], None] = leave,
     ) -> None:
@@ -58,7 +59,7 @@ class KafkaSource:
         self._skip = plan.on_corrupt == "skip"
         self._probe_s = probe_s
         self._positions = Positions(streams, plan.start)
-        self._link = Link(plan, streams, most)
+        self._link = Link(plan, streams, most, connect_s)
         self._watch = TopicWatch(self._link.admin, list(self._positions.topics), every_s=topics_s, failed=self._link.count)
         self._watchdog = Watchdog(patience_s, hung)
         self._wanted = 0  # the question about topics whose answer is needed before anything is handed out

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from monitor import wall
 
-# (what the client's log contains, our sentence); the first match in this order is the best explanation. "socket disconnected" often
-# comes last in the log and explains least, so it stands last here.
+# (what the client's log contains, our sentence); the first match in this order is the best explanation. "socket disconnected" and
+# time-outs follow almost everything else in the log and explain least, so they stand last here.
 CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), sentence)
     for pattern, sentence in (
@@ -22,7 +22,7 @@ CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"CERTIFICATE_REQUIRED|ALERT_BAD_CERTIFICATE|ALERT_CERTIFICATE_UNKNOWN|ALERT_UNKNOWN_CA",
             "the broker refuses our client certificate",
         ),
-        (r"Invalid frame length: 352518912|InvalidReceiveError", "this port speaks TLS, and the protocol in use is plain text"),
+        (r"Invalid frame length: 352518912", "this port speaks TLS, and the protocol in use is plain text"),
         (r"UNEXPECTED_EOF_WHILE_READING|WRONG_VERSION_NUMBER", "this port speaks plain text, and the protocol in use is TLS"),
         (
             r"TopicAuthorizationFailedError|ClusterAuthorizationFailedError|GroupAuthorizationFailedError",
@@ -31,8 +31,8 @@ CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"No such file or directory", "a file named in the security settings does not exist"),
         (r"(?i)name or service not known|DNS lookup failed|nodename nor servname", "the broker's host name does not resolve"),
         (r"ECONNREFUSED|Connection refused", "connection refused: no broker listens there"),
-        (r"(?i)timed? ?out", "no answer in time"),
         (r"socket disconnected", "the broker hangs up: a security setting may be missing, or the broker is going down"),
+        (r"(?i)timed? ?out", "no answer in time"),
     )
 )
 

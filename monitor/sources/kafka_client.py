@@ -7,11 +7,12 @@ recovery in here; `monitor.sources.kafka` throws the client away and builds a ne
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CorruptRecordError, KafkaError, LogTruncationError, OffsetOutOfRangeError, UnsupportedCodecError
+from kafka.net.compat import KafkaNetClient
 
 from monitor import wall
 from monitor.batch import Records
@@ -46,8 +47,9 @@ class KafkaClient:
     def __init__(self, arguments: Mapping[str, Any], topics: Mapping[str, str], group: str | None, most: int = 2000) -> None:
         self._topics = dict(topics)
         self._streams = {topic: stream for stream, topic in topics.items()}
-        self._consumer = KafkaConsumer(
-            **arguments,
+        self._consumer = built(
+            KafkaConsumer,
+            {"bootstrap_timeout_ms": 10_000, **arguments},
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -57,7 +59,6 @@ class KafkaClient:
             request_timeout_ms=10_000,
             reconnect_backoff_max_ms=1000,
             metadata_max_age_ms=30_000,
-            bootstrap_timeout_ms=10_000,
             allow_auto_create_topics=False,
         )
         # 3.0.12 loses the last setting on its way to the metadata, so that polling a topic that was just deleted makes it anew
@@ -170,6 +171,23 @@ class KafkaClient:
             self._consumer.close(autocommit=False, timeout_ms=1000)
 
 
+def built(kind: Callable[..., Any], arguments: Mapping[str, Any], **more: Any) -> Any:
+    """Build a client of kafka-python and leave nothing behind where that fails: a constructor that raises keeps its thread and sockets."""
+    parts: list[Any] = []
+
+    def network(**settings: Any) -> Any:
+        parts.append(KafkaNetClient(**settings))
+        return parts[-1]
+
+    try:
+        return kind(**arguments, **more, kafka_client=network)
+    except Exception:
+        for part in parts:
+            with contextlib.suppress(Exception):
+                part.close()
+        raise
+
+
 def admin_client(arguments: Mapping[str, Any]) -> Any:
     """A client that may ask for topics without creating them."""
-    return KafkaAdminClient(**arguments, request_timeout_ms=3000, bootstrap_timeout_ms=5000)
+    return built(KafkaAdminClient, {"bootstrap_timeout_ms": 5000, **arguments}, request_timeout_ms=3000)

@@ -13,7 +13,7 @@ from monitor.errors import Misconfigured
 from monitor.plan import Kafka
 from monitor.sources.kafka_causes import Causes
 from monitor.sources.kafka_client import ClientFailed, KafkaClient, admin_client
-from monitor.sources.kafka_preflight import client_arguments, context, reach
+from monitor.sources.kafka_preflight import client_arguments, context, reach, speaks_tls
 
 SILENT_S = 90.0  # without contact for so long, a client is thrown away: until then it finds back by itself, without loss or repetition
 BACKOFF_S = (0.1, 5.0)
@@ -22,7 +22,7 @@ BACKOFF_S = (0.1, 5.0)
 class Link:
     """At most one client at a time, with back-off and jitter between failures. One thread uses it; `count` and `admin` are for any."""
 
-    def __init__(self, plan: Kafka, streams: Mapping[str, str], most: int) -> None:
+    def __init__(self, plan: Kafka, streams: Mapping[str, str], most: int, connect_s: float) -> None:
         self.client: KafkaClient | None = None
         self.connected = False
         self.cause: str | None = None
@@ -31,6 +31,7 @@ class Link:
         self._plan = plan
         self._streams = dict(streams)
         self._most = most
+        self._limit = {"bootstrap_timeout_ms": int(connect_s * 1000)}
         self._causes = Causes()
         self._counting = threading.Lock()
         self._errors: Counter[str] = Counter()
@@ -44,7 +45,11 @@ class Link:
 
     def admin(self) -> Any:
         """A fresh admin client; raises whatever connecting raises."""
-        return admin_client(client_arguments(self._plan, context(self._plan.security)))
+        tls = context(self._plan.security)
+        cause = reach(self._plan.bootstrap, tls)
+        if cause is not None:
+            raise ConnectionError(cause)
+        return admin_client({**client_arguments(self._plan, tls), **self._limit})
 
     def count(self, error: str) -> None:
         with self._counting:  # the watch over the topics counts too
@@ -59,17 +64,20 @@ class Link:
         pause = min(self._retry_at, deadline) - wall.monotonic()
         if self._closing.wait(max(0.0, pause)) or wall.monotonic() < self._retry_at:
             return False
+        tls = None
         try:
             tls = context(self._plan.security)
             cause = reach(self._plan.bootstrap, tls)
             if cause is None:
-                arguments = client_arguments(self._plan, tls)
+                arguments = {**client_arguments(self._plan, tls), **self._limit}
                 self.client = KafkaClient(arguments, self._streams, self._plan.group or None, self._most)
         except (OSError, Misconfigured) as error:  # a file was taken away or changed while we run
             cause = str(error)
         except Exception as error:  # noqa: BLE001 - failing to connect and failing to log in are the same time-out; the client's log knows
             self.count(type(error).__name__)
             cause = self._causes.best() or f"{type(error).__name__}: {error}"
+            if tls is None and speaks_tls(self._plan.bootstrap):
+                cause = f"this port speaks TLS, and the protocol in use is {self._plan.security.protocol}"
         if cause is not None:
             self.lost(cause)
             self.back_off()

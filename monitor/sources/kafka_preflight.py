@@ -16,6 +16,7 @@ from typing import Any
 
 from monitor.errors import Misconfigured, Mistake
 from monitor.plan import Kafka, KafkaSecurity
+from monitor.secrets import read_secret, reveal
 
 
 def check(plan: Kafka) -> None:
@@ -54,14 +55,15 @@ def _bootstrap(servers: Sequence[str]) -> list[Mistake]:
 def _security(security: KafkaSecurity) -> list[Mistake]:
     out = []
     sasl = security.protocol.startswith("SASL_")
-    for field in ("mechanism", "username", "password_file"):
-        value = getattr(security, field)
+    password = security.password_file or security.password
+    for field, value in (("mechanism", security.mechanism), ("username", security.username), ("password_file", password)):
         if sasl and value is None:
-            out.append(_mistake(f"security.{field}", None, f"is missing, and {security.protocol} needs it", "see the page on security"))
+            right = {"mechanism": "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"}.get(field, f"a {field.partition('_')[0]}")
+            out.append(_mistake(f"security.{field}", None, f"is missing, and {security.protocol} needs it", right))
         elif not sasl and value is not None:
-            out.append(
-                _mistake(f"security.{field}", value, f"means nothing with {security.protocol}", "protocol SASL_SSL or SASL_PLAINTEXT")
-            )
+            out.append(_mistake(f"security.{field}", "set", f"means nothing with {security.protocol}", "SASL_SSL or SASL_PLAINTEXT"))
+    if security.password is not None and security.password_file is not None:
+        out.append(_mistake("security.password", None, "stands beside password_file", "one of the two"))
     for field in ("password_file", "ca_file", "cert_file", "key_file"):
         value = getattr(security, field)
         if value is not None and not Path(value).is_file():
@@ -82,15 +84,19 @@ def context(security: KafkaSecurity) -> ssl.SSLContext | None:
 
 
 def client_arguments(plan: Kafka, tls: ssl.SSLContext | None) -> dict[str, Any]:
-    """What every client of this cluster is built with. The password is read anew each time: it may have been changed."""
+    """What every client of this cluster is built with. The password is read anew each time: it may have been changed.
+
+    Raises `Misconfigured` or OSError where it cannot be read.
+    """
     security = plan.security
     out: dict[str, Any] = {"bootstrap_servers": list(plan.bootstrap), "security_protocol": security.protocol}
     if tls is not None:
         out["ssl_context"] = tls
-    if security.password_file is not None:
+    if security.mechanism is not None:
         out["sasl_mechanism"] = security.mechanism
         out["sasl_plain_username"] = security.username
-        out["sasl_plain_password"] = Path(security.password_file).read_text().strip()
+        kept = security.password_file
+        out["sasl_plain_password"] = read_secret(kept) if kept is not None else reveal(security.password or "")
     return out
 
 
@@ -120,3 +126,10 @@ def reach(servers: Sequence[str], tls: ssl.SSLContext | None, timeout_s: float =
         else:
             return None
     return cause
+
+
+def speaks_tls(servers: Sequence[str], timeout_s: float = 1.0) -> bool:
+    """Whether a server shakes hands: asked when a client without TLS is hung up on. No certificate is looked at, nothing is sent after."""
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    return reach(servers[:1], anyone, timeout_s) is None

@@ -10,8 +10,9 @@ import pytest
 from kafka.record.memory_records import MemoryRecordsBuilder
 
 from monitor.plan import Kafka
-from monitor.sources import Absent
+from monitor.sources import Absent, Rewound
 from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka_client import ClientFailed, KafkaClient
 from tests.contracts.source_worlds import STREAM, KafkaWorld, caught_up, read
 from tests.services.broker import Broker
 from tests.services.feed import Feed
@@ -26,6 +27,10 @@ def world(kafka_broker: Broker, feed: Feed) -> Iterator[KafkaWorld]:
     made.close()
 
 
+def network_threads() -> int:
+    return sum(thread.name.startswith("kafka-io") for thread in threading.enumerate())
+
+
 def numbered(first: int, count: int) -> list[bytes | None]:
     return [b"%06d" % number for number in range(first, first + count)]
 
@@ -34,18 +39,21 @@ def test_a_broker_killed_in_mid_stream_costs_no_record_and_repeats_none(world: K
     world.make(4)
     for number in range(4):
         world.produce(numbered(0, 500), number)
+    world.feed.close()
     source = world.open(most=100)
     ledger = read(source, lambda ledger: ledger.count >= 700)  # in the middle of what there is
+    assert network_threads() == 2, "one of the consumer, one of the watch over the topics"
     world.broker.kill()
     read(source, lambda _: not source.status().connected, ledger)
     assert source.status().cause
-    world.feed.close()
     world.broker.start()
     for number in range(4):
         world.produce(numbered(500, 500), number)
     read(source, lambda ledger: ledger.count >= 4000 and caught_up(source), ledger)
     assert all(ledger.values(number) == numbered(0, 1000) for number in range(4))
     assert source.status().connected
+    world.feed.close()
+    assert network_threads() == 2, "an outage leaves no client behind"
 
 
 def test_a_frozen_broker_is_noticed_and_comes_back(world: KafkaWorld) -> None:
@@ -67,10 +75,12 @@ def test_a_frozen_broker_is_noticed_and_comes_back(world: KafkaWorld) -> None:
 def test_a_broker_that_is_not_there_at_the_start_is_waited_for(world: KafkaWorld) -> None:
     world.make()
     world.produce(numbered(0, 3))
+    world.feed.close()
     world.broker.stop()
     source = world.open()
-    ledger = read(source, lambda _: source.status().cause)
+    ledger = read(source, lambda _: source.status().cause and source.status().errors.get("ConnectionError", 0) > 2)
     assert "Connection refused" in str(source.status().cause)
+    assert network_threads() == 0, "clients that could not be built leave no thread behind"
     assert source.status().contact_age_ms is None
     world.broker.start()
     read(source, lambda ledger: ledger.count == 3, ledger)
@@ -159,3 +169,56 @@ def test_a_poll_that_never_returns_is_noticed(world: KafkaWorld, monkeypatch: py
     monkeypatch.setattr("monitor.sources.kafka_client.KafkaClient.poll", lambda self, timeout_ms: [] * bitten.wait(20))
     read(source, lambda _: bitten.is_set())
     assert said == ["a poll of Kafka has not returned for 0.3 s"]
+
+
+def test_a_position_beyond_the_end_goes_back_to_the_end(world: KafkaWorld) -> None:
+    world.make()
+    world.produce(numbered(0, 10))
+    first = world.open()
+    read(first, lambda ledger: ledger.count == 10)
+    source = world.open({f"{STREAM}/0": 50}, first.identities())
+    ledger = read(source, lambda ledger: ledger.of(Rewound))
+    assert ledger.of(Rewound) == [Rewound(STREAM, f"{STREAM}/0", 50, 10)]
+    world.produce(numbered(10, 5))
+    read(source, lambda ledger: ledger.count == 5, ledger)
+    assert ledger.values() == numbered(10, 5)
+
+
+def test_a_cut_log_is_read_again_from_the_end_of_the_common_past(world: KafkaWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.make()
+    world.produce(numbered(0, 10))
+    source = world.open()
+    ledger = read(source, lambda ledger: ledger.count == 10)
+    poll = KafkaClient.poll
+    raised: list[int] = []
+
+    def cut_once(self: KafkaClient, timeout_ms: int) -> object:
+        if not raised:  # one broker cannot lose an election uncleanly; what it would make the client raise is asserted elsewhere
+            raised.append(1)
+            raise ClientFailed("cut", ValueError("cut"), {f"{STREAM}/0": 7})
+        return poll(self, timeout_ms)
+
+    monkeypatch.setattr(KafkaClient, "poll", cut_once)
+    read(source, lambda ledger: ledger.of(Rewound) and ledger.count == 10, ledger)
+    assert ledger.of(Rewound) == [Rewound(STREAM, f"{STREAM}/0", 10, 7)]
+    assert ledger.values() == numbered(0, 10)
+    assert source.status().rebuilds == {"ValueError": 1}
+
+
+def test_an_error_that_passes_costs_a_client_and_nothing_else(world: KafkaWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.make(3)
+    for number in range(3):
+        world.produce(numbered(0, 100), number)
+    poll = KafkaClient.poll
+    polls = 0
+
+    def every_third(self: KafkaClient, timeout_ms: int) -> object:
+        nonlocal polls
+        polls += 1
+        if polls % 3 == 0 and polls < 20:
+            raise ClientFailed("unreadable" if polls % 2 else "other", OSError("it passes"))
+        return poll(self, timeout_ms)
+
+    monkeypatch.setattr(KafkaClient, "poll", every_third)
+    ledger = read(world.open(most=20), lambda ledger: ledger.count == 300)
+    assert all(ledger.values(number) == numbered(0, 100) for number in range(3))

@@ -1,0 +1,111 @@
+"""Where a partition begins and what a log's limits do to it: a table of decisions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.sources import Assigned, Gap, Note, Recreated, Rewound
+from monitor.sources.positions import Positions
+
+P = "clicks/0"
+
+
+def positions(begin: str = "beginning", saved: int | None = None, identity: str | None = None) -> Positions:
+    table = Positions({"clicks": "t"}, "end" if begin == "end" else "beginning")
+    table.restore({} if saved is None else {P: saved}, {} if identity is None else {"t": identity})
+    return table
+
+
+@pytest.mark.parametrize(
+    ("begin", "saved", "log", "cut", "beyond", "position", "said", "because"),
+    [
+        ("beginning", None, (5, 9), {}, False, 5, [], "what retention left is all there is: nobody lost anything"),
+        ("end", None, (5, 9), {}, False, 9, [], "it was told to begin with what is new"),
+        ("end", 7, (5, 9), {}, False, 7, [], "a saved position beats where to begin"),
+        ("beginning", 3, (5, 9), {}, False, 5, [Gap("clicks", P, 3, 5, "retention")], "records 3 and 4 are gone for good"),
+        ("beginning", 9, (5, 9), {}, False, 9, [], "exactly the end is no error"),
+        ("beginning", 12, (5, 9), {}, False, 12, [], "an end may be a late one: only the broker's refusal counts"),
+        ("beginning", 12, (5, 9), {}, True, 9, [Rewound("clicks", P, 12, 9)], "refused, and above the end: the log was cut"),
+        ("beginning", 7, (5, 9), {}, True, 7, [], "refused a moment ago and within the log now"),
+        ("beginning", 8, (5, 9), {P: 6}, False, 6, [Rewound("clicks", P, 8, 6)], "the common past ends at 6"),
+        ("beginning", 8, (5, 9), {P: 8}, False, 8, [], "nothing that we read was cut off"),
+        ("beginning", 12, (5, 9), {P: None}, False, 9, [Rewound("clicks", P, 12, 9)], "nobody knows where: the end is the best guess"),
+        (
+            "beginning",
+            8,
+            (5, 9),
+            {P: 2},
+            False,
+            5,
+            [Rewound("clicks", P, 8, 2), Gap("clicks", P, 2, 5, "retention")],
+            "cut to 2, and retention has taken what followed",
+        ),
+    ],
+)
+def test_a_partition_is_placed(
+    begin: str,
+    saved: int | None,
+    log: tuple[int, int],
+    cut: dict[str, int | None],
+    beyond: bool,
+    position: int,
+    said: list[Note],
+    because: str,
+) -> None:
+    table = positions(begin, saved, None if saved is None else "A")
+    table.identify("t", "A", 1)
+    out = table.place({P: log[0]}, {P: log[1]}, cut, {P} if beyond else ())
+    assert table.next == {P: position}, because
+    assert isinstance(out[0], Assigned)
+    assert out[1:] == said, because
+
+
+def test_added_partitions_are_read_whole_even_when_the_stream_began_at_its_end() -> None:
+    table = positions("end")
+    table.identify("t", "A", 1)
+    table.place({P: 0}, {P: 9}, {}, ())
+    table.place({"clicks/1": 0}, {"clicks/1": 4}, {}, ())
+    assert table.next == {P: 9, "clicks/1": 0}
+
+
+def test_partitions_are_announced_once_until_their_topic_goes() -> None:
+    table = positions()
+    assert [type(note) for note in table.place({P: 0}, {P: 0}, {}, ())] == [Assigned]
+    assert table.place({P: 0}, {P: 0}, {}, ()) == []
+    table.forget("clicks")
+    assert table.place({P: 0}, {P: 0}, {}, ()) == [Assigned("clicks", {P: 0})]
+
+
+@pytest.mark.parametrize("begin", ["beginning", "end"])
+def test_another_identity_voids_all_positions_and_is_read_whole(begin: str) -> None:
+    table = positions(begin, 7, "A")
+    assert table.identify("t", "B", 2) == [Recreated("clicks", "t", "A", "B", (P, "clicks/1"))]
+    table.place({P: 0, "clicks/1": 0}, {P: 9, "clicks/1": 9}, {}, ())
+    assert table.next == {P: 0, "clicks/1": 0}
+    assert table.identities == {"t": "B"}
+
+
+def test_a_topic_belongs_to_one_stream() -> None:
+    with pytest.raises(ValueError, match="streams 'a' and 'b' both read topic 't'"):
+        Positions({"a": "t", "b": "t"}, "beginning")
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.one_of(st.none(), st.integers(0, 50)), st.booleans(), st.booleans())
+def test_notes_account_for_every_step_of_a_position(
+    saved: int, first: int, length: int, common: int | None, is_cut: bool, beyond: bool
+) -> None:
+    """A reader that applies the notes in order is where the table is, never below the log's first record."""
+    table = positions("beginning", saved, "A")
+    at = -1
+    for note in table.place({P: first}, {P: first + length}, {P: common} if is_cut else {}, {P} if beyond else ()):
+        if isinstance(note, Assigned):
+            at = note.starts[P]
+        elif isinstance(note, Rewound):
+            assert (note.position, note.start < note.position) == (at, True)
+            at = note.start
+        elif isinstance(note, Gap):
+            assert (note.start, note.start < note.stop) == (at, True)
+            at = note.stop
+    assert at == table.next[P] >= first
