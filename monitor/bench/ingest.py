@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from contextlib import ExitStack
 
 NAME = "ingest"
 HELP = "events per CPU second from JSON bytes, in memory and from Kafka, to judged windows"
@@ -19,7 +20,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=int, default=100_000, help="records per round (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; the median is told (default %(default)s)")
     parser.add_argument("--per-window", type=int, default=5000, help="events per 5-minute window (default %(default)s)")
-    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka broker to read from; left out: no figure for Kafka")
+    parser.add_argument(
+        "--bootstrap",
+        metavar="HOST:PORT",
+        help="a Kafka broker to read from; left out: one is started for the bench where `make services` has put its jars",
+    )
+    parser.add_argument("--memory-only", action="store_true", help="measure nothing from Kafka")
 
 
 def measure(args: argparse.Namespace) -> dict[str, float]:
@@ -39,14 +45,25 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
         "bytes_per_record": sum(len(value or b"") for records in traffic for value in records.values) / args.events,
         **last.shares(),
     }
-    if args.bootstrap is None:
-        sys.stderr.write("no --bootstrap HOST:PORT: nothing measured from Kafka\n")
-    else:
-        from monitor.bench.kafka_feed import through_kafka
+    with ExitStack() as stack:
+        bootstrap = None if args.memory_only else args.bootstrap or _own_broker(stack)
+        if bootstrap is not None:
+            from monitor.bench.kafka_feed import through_kafka
 
-        read = through_kafka(args.bootstrap, traffic, River(reference))
-        figures["events_per_second_kafka"] = read.events / read.total_s
-        figures["events_per_wall_second_kafka"] = read.events / read.wall_s
-        figures |= read.shares()
+            read = through_kafka(bootstrap, traffic, River(reference))
+            figures["events_per_second_kafka"] = read.events / read.total_s
+            figures["events_per_wall_second_kafka"] = read.events / read.wall_s
+            figures |= read.shares()  # of the whole way, fetching included
     figures["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures
+
+
+def _own_broker(stack: ExitStack) -> str | None:
+    from monitor.bench import broker
+
+    if not broker.available():
+        sys.stderr.write(
+            "no --bootstrap HOST:PORT, and no java or no jars in .cache/kafka/libs (make services): nothing measured from Kafka\n"
+        )
+        return None
+    return stack.enter_context(broker.running())

@@ -20,7 +20,7 @@ from monitor.fold import Fold
 from monitor.learning import options
 from monitor.reference import Reference
 
-DAYS = 7
+DAYS = 2  # enough for the cadences that a week has, in a quarter of its time
 
 
 def calibrated(traffic: Sequence[Records]) -> Reference:
