@@ -49,7 +49,7 @@ class Learnt:
     `gamma` (P, K, B - 1) profile of the cells; `season` (P, S) what is left of the season; `sharp` the m
     streams with `slots` (slots of the week, m) of their own; `effect_mean` (S,) effect of the
     one-sided streams in the reference; `tails` (2, knots, S); `dead`, `kappa` (S,), `cost` (S, lambdas) price of the bets;
-    `upper` (S,) limit of the rare rates.
+    `upper` (hours, S) limits of the rare rates.
     """
 
     gamma: Floats
@@ -138,7 +138,7 @@ class Calibration:
 
 def narrow(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Half the bytes where single precision is enough; `calibrate` rounds there too, so nothing changes by packing."""
-    if name in ("gamma", "season", "slots"):
+    if name in ("gamma", "season", "slots", "upper"):
         return array.astype(np.float32)
     return array.astype(np.int32) if array.dtype == np.int64 else array
 

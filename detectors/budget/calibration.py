@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta as beta_law
 
-from detectors.budget import calendar, profile, season, slots, spread, tail, wander
+from detectors.budget import calendar, profile, rare, season, slots, spread, tail, wander
 from detectors.budget.calibrated import Calibration, Learnt, Options, TooLittle
 from detectors.budget.evidence import LAMBDAS, bet_weights
 from detectors.budget.history import History
@@ -182,8 +181,9 @@ def _law(
     price = spread.cost(v)
     if not stage.pages:
         price[:, LAMBDAS < 1] = NEVER
-    upper = _upper(past, rate)
-    tape = Tape(np.where(rate, past.value, z), past.events, past.elapsed, rate, dead, price, upper)
+    hour = rare.hour_of(history.start_ms + history.window_ms // 2, options.timezone, history.days)
+    upper = single(np.where(rate, rare.limits(np.where(rate, past.value, 0.0), past.events, hour), 1.0))
+    tape = Tape(np.where(rate, past.value, z), past.events, past.elapsed, rate, dead, price, upper[hour])
     weights = bet_weights(np.array([s.weight for s in streams]), signed)
     clip, kappa, wider, replayed = _check(tape, weights, options, history, stage)
     sizes = np.where(seen, past.effect, 0.0).sum(0) / np.maximum(blocks, 1)
@@ -240,14 +240,6 @@ def _wander(
         for name, found in (("rho", law.rho), ("tau2", law.tau2), ("a", law.a), ("w", law.w), ("scale", scale)):
             getattr(out, name)[mine] = found
     return out, u
-
-
-def _upper(past: Series, rate: NDArray[np.bool_]) -> Floats:
-    """Upper 95 % limit of every rare rate."""
-    n = past.events.sum(0)
-    hits = np.where(rate, past.value.sum(0), 0.0)
-    upper: Floats = np.where(rate & (n > 0), beta_law.ppf(0.95, hits + 1, np.maximum(n - hits, 0) + 1e-9), 1.0)
-    return upper
 
 
 def _check(tape: Tape, weights: Floats, options: Options, history: History, stage: Stage) -> tuple[float, Floats, float, dict[str, Any]]:

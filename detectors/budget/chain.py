@@ -15,6 +15,7 @@ from detectors.budget.calibrated import Calibration
 from detectors.budget.effects import least_effect, size_of, unit_of
 from detectors.budget.evidence import LAMBDAS, advance, gaussian, poisson
 from detectors.budget.innovation import innovate
+from detectors.budget.rare import hour_of
 from detectors.budget.reading import Direction, Lead, Reading
 from detectors.budget.slots import slot_of_week
 from detectors.budget.state import RING, State
@@ -127,7 +128,8 @@ class Chain:
         u, level, spread = innovate(c.wander, state.level, state.spread, rest, inverse, tested, steps, state.held)
         z = np.clip(tail.straighten(u, c.learnt.tails) / c.learnt.kappa, -c.clip, c.clip)
         log_e = gaussian(z, c.learnt.dead, c.learnt.cost)
-        log_e[self._rate] = poisson(value[self._rate], events[self._rate], c.learnt.upper[self._rate], c.learnt.kappa[self._rate])
+        upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.timezone, c.days)[0]]
+        log_e[self._rate] = poisson(value[self._rate], events[self._rate], upper[self._rate], c.learnt.kappa[self._rate])
         on = seen[:, None, None]
         sums = np.where(on, advance(state.sums, log_e, elapsed, ~self._rate), state.sums)
         # a score's effect is what season and level leave of it; the others' is measured against the reference's mean

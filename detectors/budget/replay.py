@@ -18,7 +18,7 @@ WIDER = (1.0, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)
 @dataclass(frozen=True, slots=True)
 class Tape:
     """The reference as the bets see it: `z` (T, S) out of fold, or counts where `rate`; `events`, `elapsed` (T, S), 0 where unseen;
-    per stream `rate` flags, `dead`, `cost`, `upper` rates."""
+    per stream `rate` flags, `dead`, `cost`; `upper` (T, S) limits of the rates."""
 
     z: Floats
     events: Floats
@@ -35,7 +35,7 @@ def log_bets(tape: Tape, t: int, streams: NDArray[np.int64], kappa: Floats, clip
     out = gaussian(np.clip(tape.z[t, streams] / kappa, -clip, clip), tape.dead[streams], tape.cost[streams])
     if rate.any():
         some = streams[rate]
-        out[rate] = poisson(tape.z[t, some], tape.events[t, some], tape.upper[some], kappa[rate])
+        out[rate] = poisson(tape.z[t, some], tape.events[t, some], tape.upper[t, some], kappa[rate])
     return out
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from detectors.budget import calendar, tail, wander
 from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
+from detectors.budget.rare import hour_of
 from detectors.budget.replay import Tape, pages
 from detectors.budget.series import series
 from detectors.budget.slots import slot_of_week
@@ -27,10 +28,11 @@ def tape_of(calibration: Calibration, history: History) -> Tape:
         rest[:, mine] -= calendar.columns(end - k * history.window_ms // 2, c.options.timezone, c.days) @ c.learnt.season[:, mine]
     slot = slot_of_week(history.start_ms + history.window_ms // 2, c.options.timezone, history.window_ms)
     rest[:, c.learnt.sharp] -= c.learnt.slots[slot]
+    hour = hour_of(history.start_ms + history.window_ms // 2, c.options.timezone, c.days)
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
     u = wander.innovations(c.wander, rest, inverse, past.seen & ~rate, steps[:, None] / cadence)
     z = np.where(rate, past.value, tail.straighten(u, c.learnt.tails))
-    return Tape(z, past.events, past.elapsed, rate, c.learnt.dead, c.learnt.cost, c.learnt.upper)
+    return Tape(z, past.events, past.elapsed, rate, c.learnt.dead, c.learnt.cost, c.learnt.upper[hour])
 
 
 def pages_of(calibration: Calibration, history: History, thresholds: tuple[float, ...] | None = None) -> list[list[int]]:
