@@ -192,6 +192,17 @@ def test_a_large_lasting_shift_is_noticed_soon_after_it(registered: Registered) 
     assert any(steps[100:140])
 
 
+def test_cusum_begins_at_nought_after_an_alarm() -> None:
+    """A shift that lasts alarms again and again, each time after as many windows as the first time."""
+    watch = discover()["cusum"].make({"warmup": 10, "threshold": 5.0}).start()
+    for i in range(10):
+        watch.step(float(i % 2))
+    alarms = [i for i in range(40) if watch.step(2.0).detected]
+    gaps = {b - a for a, b in pairwise(alarms)}
+    assert len(alarms) > 3
+    assert gaps == {alarms[0] + 1}
+
+
 @every_sequential
 def test_what_is_not_a_number_changes_nothing(registered: Registered) -> None:
     watch = detector_of(registered).start()

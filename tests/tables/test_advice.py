@@ -104,6 +104,14 @@ def test_state_of_other_parameters_or_another_reference_is_not_misread() -> None
         assert {e.score.reason for e in again.see(window(NORMAL, 9), reference, EVENTS)} == {"learning its level"}
 
 
+def test_what_was_watched_under_an_older_reference_is_forgotten() -> None:
+    plan = plan_of([{"id": "cusum", "warmup": 5}])
+    advisor = Advisor(plan)
+    for until_ms in range(5):
+        advisor.see(window(NORMAL, until_ms), reference_of(plan, until_ms), EVENTS)
+    assert len(advisor.snapshot()) == 2, "one per column, whatever the number of nightly calibrations"
+
+
 BROKEN = """\
 from dataclasses import dataclass
 from detectors.registry import detector

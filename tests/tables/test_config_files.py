@@ -134,6 +134,7 @@ def test_an_id_that_is_taken_is_a_mistake(folder: Path) -> None:
     assert "'psi' is taken by detectors.comparators.psi" in first(folder / "rain.yaml")
 
 
+LAUGHS = b"a0: &a0 [x]\n" + b"".join(b"a%d: &a%d [%s]\n" % (i, i, b", ".join([b"*a%d" % (i - 1)] * 10)) for i in range(1, 10))
 UNREADABLE = [
     ("absent.yaml", None, "does not exist", "a wrong path"),
     ("latin.yaml", b"owners: {\xe9: {}}", "is not UTF-8 text (byte 9)", "an old editor"),
@@ -144,6 +145,7 @@ UNREADABLE = [
     ("twice.json", b'{"owners": {}, "owners": {}}', "stands twice", "duplicate keys in JSON as well"),
     ("deep.json", b"[" * 100_000, "nested beyond reason", "a hostile file"),
     ("deep.yaml", b"[" * 5_000, "nested or repeated beyond reason", "a hostile file"),
+    ("laughs.yaml", LAUGHS, "nested or repeated beyond reason", "two kilobytes that stand for a billion values"),
     ("tag.yaml", b"!!python/object/apply:os.system [ls]", "is not a mapping", "tags build nothing"),
 ]
 
