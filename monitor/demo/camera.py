@@ -33,21 +33,22 @@ class Camera:
 
     def expose(self, rng: np.random.Generator, hour: float, weather: Weather, lit: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """The sensor's picture, RGB of shape (SIDE, SIDE, 3)."""
-        street, sun = self.street, light(hour % 24.0, weather.cloud)
+        cloud = min(max(weather.cloud + 0.06 * rng.normal(), 0.0), 1.0)  # no two pictures have the same sky
+        street, sun = self.street, light(hour % 24.0, cloud)
         dx, dy = np.clip(np.rint(rng.normal(0, 1.1, 2)), -MARGIN + 1, MARGIN - 1).astype(int) + MARGIN
         seen = np.s_[dy : dy + SIDE, dx : dx + SIDE]
         scene = street.paint[seen] * np.array(sun.ambient, np.float32)
         glow = street.glow[seen]
         for _ in range(int(rng.integers(0, 3))):
             _car(rng, scene, sun.night, dx, dy)
-        scene += self._sky(sun.sky, sun.night, weather.cloud, hour, seen)
+        scene += self._sky(sun.sky, sun.night, cloud, hour, seen)
         scene += glow * sun.night
         lamp = street.lamps[lit][seen]
         scene *= 1 - lamp
         scene += lamp * _LIT[lit] * (0.60 + 0.2 * sun.night) + street.halos[lit][seen] * (0.06 + 0.26 * sun.night)
         if weather.rain:
             scene = self._wet(rng, scene, weather.rain, seen, sun.night)
-        scene *= weather.gain * (1 + 0.015 * rng.normal()) * 236.0
+        scene *= weather.gain * (1 + 0.025 * rng.normal()) * 236.0
         scene += rng.standard_normal(scene.shape, dtype=np.float32) * (2.4 + 2.8 * sun.night)
         return np.clip(scene, 0, 255).astype(np.uint8)
 

@@ -1,7 +1,8 @@
-"""The light of each hour: sun, clouds and the exposure that the camera's control centre happens to have chosen.
+"""The light of each hour: sun, clouds and the exposure that the camera happens to have chosen.
 
-Clean days differ honestly. The sun makes the day; clouds wander with a memory of hours; the exposure stays for some hours at one
-level and then moves to another. So a changed exposure is nothing new, which is what the story's control episode relies on.
+Clean days differ honestly. The sun makes the day; clouds come and go with a memory of hours; the exposure stays for some hours on one
+of a few settings and then moves to another. Two weeks show all of it, also the brightest noon there is: so a changed exposure is
+nothing new, which is what the story's control episode relies on.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EXPOSURE = (0.84, 1.18)  # gain of clean days, lowest and highest
-CONTROL_EXPOSURE = 1.08
-_KEPT_HOURS = 7  # mean time that one exposure stays
-_CLOUD_MEMORY = 0.85  # correlation of cloudiness from hour to hour
+EXPOSURES = (0.88, 0.94, 1.0, 1.06, 1.12)  # gains that the camera chooses from
+CONTROL_EXPOSURE = EXPOSURES[3]
+_KEPT_HOURS = 4  # mean time that one exposure stays
+_CLOUD_MEMORY = 0.7  # correlation of cloudiness from hour to hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,14 @@ class Light:
 
 
 def wander(rng: np.random.Generator, hours: int) -> list[Weather]:
-    """Clean weather for so many consecutive hours: cloudiness a logistic AR(1), exposure constant by pieces."""
+    """Clean weather for so many consecutive hours: cloudiness a bounded AR(1), exposure constant by pieces."""
     out: list[Weather] = []
-    cloud, gain = rng.normal(), rng.uniform(*EXPOSURE)
+    cloud, gain = rng.normal(), rng.choice(EXPOSURES)
     for _ in range(hours):
         cloud = _CLOUD_MEMORY * cloud + math.sqrt(1 - _CLOUD_MEMORY**2) * rng.normal()
         if rng.random() < 1 / _KEPT_HOURS:
-            gain = rng.uniform(*EXPOSURE)
-        out.append(Weather(1 / (1 + math.exp(-1.3 * cloud)), float(gain)))
+            gain = rng.choice(EXPOSURES)
+        out.append(Weather(0.5 + 0.42 * math.tanh(1.3 * cloud), float(gain)))  # clear and overcast are common, not rare extremes
     return out
 
 
