@@ -13,6 +13,7 @@ from detectors.summary import Summary
 from monitor.pane import Folded, Pane, PaneKey
 from monitor.plan import Model
 from monitor.rules import Closed
+from monitor.segments import overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,32 @@ class OpenWindows:
 
     def add(self, folded: Folded) -> None:
         """Merges what a slice added; panes are replaced, never changed in place."""
+        grown: set[tuple[str, int]] = set()
         for key, pane in folded.panes.items():
-            panes = self._panes[key.model].setdefault(key.start_ms, {})
-            full = (folded.partition, key)
-            old = panes.get(full)
-            panes[full] = pane if old is None else self._plus(old, pane, key.model)
-            self._dirty[full] = panes[full]
+            if self._put((folded.partition, key), pane):
+                grown.add((key.model, key.start_ms))
+        for model, start_ms in grown:
+            self._bound(folded.partition, self._panes[model][start_ms])
+
+    def _put(self, full: tuple[str, PaneKey], pane: Pane) -> bool:
+        """Merges one pane into its window; True where it is the first of its key."""
+        key = full[1]
+        panes = self._panes[key.model].setdefault(key.start_ms, {})
+        old = panes.get(full)
+        panes[full] = pane if old is None else self._plus(old, pane, key.model)
+        self._dirty[full] = panes[full]
+        return old is None
+
+    def _bound(self, partition: str, panes: dict[tuple[str, PaneKey], Pane]) -> None:
+        """However many values a segment has, a window's panes stay as many as fit (monitor.segments)."""
+        for key, shared in overflow([key for owner, key in panes if owner == partition]).items():
+            full = (partition, key)
+            pane = panes.pop(full)
+            self._dirty.pop(full, None)
+            if full in self._saved:
+                self._saved.discard(full)
+                self._dirty[full] = None
+            self._put((partition, shared), pane)
 
     def has(self, model: str, start_ms: int) -> bool:
         return start_ms in self._panes[model]

@@ -14,6 +14,7 @@ from monitor.codecs.instants import UNREADABLE, read_instants
 from monitor.codecs.leaves import Leaf, column, text_of
 from monitor.columns import subset
 from monitor.plan import Plan, Stream
+from monitor.segments import MOST_VERSIONS, bounded_versions
 
 AHEAD_MS = 300_000  # how far ahead of the broker's stamp an event time may be
 ROW_BITS = 20  # room for the row within a record; see Batch.seq
@@ -77,6 +78,9 @@ class Assembly:
         )  # fmt: skip
         versions = raw.get("version")
         texts = [""] * len(batch) if versions is None else [text_of(value) or "" for value in versions]
+        if len(set(texts)) > MOST_VERSIONS:
+            names = bounded_versions(set(texts))
+            texts = [names[text] for text in texts]
         for version in dict.fromkeys(texts):
             at = np.flatnonzero(keep if len(set(texts)) == 1 else keep & np.array([text == version for text in texts]))
             if len(at):
