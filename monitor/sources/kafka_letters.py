@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kafka import KafkaProducer
 
 from monitor.plan import Kafka
+from monitor.sources.kafka_client import built
 from monitor.sources.kafka_preflight import client_arguments, context
 
 
@@ -16,13 +19,14 @@ class LetterProducer:
 
     def __init__(self, plan: Kafka) -> None:
         self._plan = plan
-        self._producer: KafkaProducer | None = None
+        self._producer: Any = None
 
     def send(self, topic: str, key: bytes, value: bytes) -> None:
         """Raises kafka-python's errors; the connection is made at the first letter."""
         if self._producer is None:
-            self._producer = KafkaProducer(
-                **client_arguments(self._plan, context(self._plan.security)), compression_type="lz4", linger_ms=20, batch_size=262_144,
+            self._producer = built(
+                KafkaProducer, client_arguments(self._plan, context(self._plan.security)), bootstrap_timeout_ms=2_000,
+                compression_type="lz4", linger_ms=20, batch_size=262_144,
                 max_block_ms=1_000, delivery_timeout_ms=15_000, request_timeout_ms=5_000,
             )  # fmt: skip
         self._producer.send(topic, key=key, value=value).get(timeout=20)

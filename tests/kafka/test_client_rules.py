@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,16 +15,9 @@ from monitor.sources.kafka_client import KafkaClient
 from tests.contracts.source_worlds import DEADLINE_S, KafkaWorld
 from tests.services.broker import Broker
 from tests.services.feed import Feed
+from tests.services.fortress import Fortress
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture(scope="module")
-def eager(tmp_path_factory: pytest.TempPathFactory, broker_process: Broker) -> Iterator[Broker]:
-    """A broker with the default of production: whoever asks for a topic makes it."""
-    broker = Broker(tmp_path_factory.mktemp("kafka") / "eager", properties={"auto.create.topics.enable": "true"}).start()
-    yield broker
-    broker.stop()
 
 
 def consumer(bootstrap: str, **options: Any) -> Any:
@@ -43,9 +35,9 @@ def until(condition: Any, what: str) -> None:
             pytest.fail(f"not within {DEADLINE_S} s: {what}")
 
 
-def test_asking_for_an_absent_topic_creates_it_whatever_the_setting_says(eager: Broker) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=eager.bootstrap)
-    client = consumer(eager.bootstrap, allow_auto_create_topics=False)
+def test_asking_for_an_absent_topic_creates_it_whatever_the_setting_says(fortress: Fortress) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=fortress.bootstrap)
+    client = consumer(fortress.bootstrap, allow_auto_create_topics=False)
     assert not exists(admin, "described")
     assert not exists(admin, "described"), "describe_topics asks without creating: the rule stands on it"
     client.assign([TopicPartition("polled", 0)])
@@ -60,9 +52,9 @@ def test_asking_for_an_absent_topic_creates_it_whatever_the_setting_says(eager: 
     admin.close()
 
 
-def test_our_client_creates_nothing_even_when_a_topic_vanishes_under_it(eager: Broker) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=eager.bootstrap)
-    client = KafkaClient({"bootstrap_servers": eager.bootstrap}, {"clicks": "vanished"}, None)
+def test_our_client_creates_nothing_even_when_a_topic_vanishes_under_it(fortress: Fortress) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=fortress.bootstrap)
+    client = KafkaClient({"bootstrap_servers": fortress.bootstrap}, {"clicks": "vanished"}, None)
     client.assign({"clicks/0": 0})
     for _ in range(20):
         client.poll(100)
