@@ -129,7 +129,7 @@ def _picture(model: str, rows: pd.DataFrame) -> str:
     low = min(0.0, float(min(evidence)))
 
     def y(value: float) -> float:
-        return high - (value - low) / (top - low) * high
+        return float(high - (value - low) / (top - low) * high)
 
     points = " ".join(f"{(t - at[0]) / span * wide:.1f},{y(e):.1f}" for t, e in zip(at, evidence, strict=True))
     limit = (

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from scipy.stats import chi2
-
+from detectors.scoring import poisson_upper
 from monitor import wall
 from monitor.advice import Advisor
 from monitor.batch import Records, Slice
@@ -211,12 +209,9 @@ class Telemetry:
 def upper_limit(ledger: Ledger, per_ms: int) -> float | None:
     """Poisson upper 95 % limit of acknowledged false pages per budget period; None before anything was judged.
 
-    chi2.ppf(.95, 2 (k + 1)) / 2 divided by the periods observed.
-
     >>> round(upper_limit(Ledger(judged_ms=100, false_pages=0), 100), 2)
     3.0
     """
     if ledger.judged_ms <= 0:
         return None
-    limit = float(chi2.ppf(0.95, 2 * (ledger.false_pages + 1))) / 2
-    return limit / (ledger.judged_ms / per_ms) if math.isfinite(limit) else None
+    return poisson_upper(ledger.false_pages) / (ledger.judged_ms / per_ms)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from detectors.scoring import Drift, score
+from detectors.scoring import MONTH_MS, Change, poisson_upper, score
 from monitor.errors import Misconfigured
 from monitor.results import Result
 
-HOUR_NS = 3_600_000_000_000
+HOUR_MS = 3_600_000
 
 
 def drifts_of(path: str | Path) -> pd.DataFrame:
@@ -32,27 +32,33 @@ def drifts_of(path: str | Path) -> pd.DataFrame:
 
 
 def scored(result: Result, drifts: pd.DataFrame) -> dict[str, Any]:
-    """Delay (hours, from the drift's start to the page), misses and false pages, over all models."""
-    delays: list[float | None] = []
-    false_pages = 0
+    """Delay (hours, from a drift's start to its page), misses and false pages per month with their Poisson limit, over all models."""
+    delays: list[int] = []
+    missed = false_pages = 0
+    months = 0.0
     for model, windows in result.windows.groupby("model"):
         mine = drifts[drifts["model"] == model] if "model" in drifts.columns else drifts
         pages = result.pages[(result.pages["model"] == model) & (result.pages["kind"] == "statistical")]
-        window_ns = _ns(windows["time"])
-        step = float(min((b - a for a, b in pairwise(window_ns)), default=0))
-        spans = [Drift(s, e) for s, e in zip(_ns(mine["start"]), _ns(mine["end"]), strict=True)]
-        found = score(_ns(pages["time"]), spans, grace=step)
-        delays += found.delays
+        ends = _ms(windows["time"])
+        window_ms = min((b - a for a, b in pairwise(ends)), default=0)
+        changes = [Change(start, end) for start, end in zip(_ms(mine["start"]), _ms(mine["end"]), strict=True)]
+        # the window in which a drift ends is still its own, and closes after it
+        found = score(_ms(pages["time"]), changes, ends[0] - window_ms, ends[-1] + 1, settle_ms=2 * window_ms)
+        delays += found.delays_ms
+        missed += found.missed
         false_pages += found.false_alarms
-    known = [delay / HOUR_NS for delay in delays if delay is not None]
+        months += found.months
     return {
-        "drifts": len(delays),
-        "missed": sum(delay is None for delay in delays),
+        "drifts": len(delays) + missed,
+        "missed": missed,
         "false_pages": false_pages,
-        "delay_hours_mean": round(sum(known) / len(known), 3) if known else None,
-        "delay_hours": [None if delay is None else round(delay / HOUR_NS, 3) for delay in delays],
+        "false_pages_per_30_days": round(false_pages / months, 3) if months > 0 else None,
+        "false_pages_upper_limit": round(poisson_upper(false_pages) / months, 3) if months > 0 else None,
+        "judged_days": round(months * MONTH_MS / 24 / HOUR_MS, 2),
+        "delay_hours_mean": round(sum(delays) / len(delays) / HOUR_MS, 3) if delays else None,
+        "delay_hours": [round(delay / HOUR_MS, 3) for delay in delays],
     }
 
 
-def _ns(times: pd.Series[Any]) -> Sequence[float]:
-    return [float(time.value) for time in times]
+def _ms(times: pd.Series[Any]) -> Sequence[int]:
+    return [int(time.timestamp() * 1000) for time in times]

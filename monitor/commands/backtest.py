@@ -64,7 +64,8 @@ def _row(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     import pandas as pd
 
     return {
-        key: (None if value is pd.NaT else value.isoformat() if isinstance(value, pd.Timestamp) else value) for key, value in row.items()
+        str(key): (None if value is pd.NaT else value.isoformat() if isinstance(value, pd.Timestamp) else value)
+        for key, value in row.items()
     }
 
 

@@ -31,6 +31,7 @@ def perform(*, once: bool, port: int, seed: int, as_json: bool) -> int:
     play = stage(demo_plan(port), seed)
     server = None if once else Server(create_app(play.office, clock=wall.now_ms, count=play.office.counted), "127.0.0.1", port)
     stop = threading.Event()
+    address = ""
     signal.signal(signal.SIGTERM, _stopper(stop))
     try:
         play.office.start()

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors.summaries import Tally
 from detectors.summaries.sample import Sample
+from detectors.summaries.tally import Tally
 from monitor.alert import Alert
 from monitor.changes import Changes, InputRow, Mark, Outcome, WindowRow
 from monitor.errors import Corrupt, Misconfigured

@@ -65,7 +65,7 @@ def log(partition: str) -> Batch:
     if partition.startswith("in"):
         x = rng.normal(size=n) + 2.0 * shifted
         x[rng.random(n) < 0.02] = np.nan
-        columns = {"x": Numbers(x), "c": Texts(rng.choice(["a", "b", "c", None], n, p=[0.5, 0.3, 0.15, 0.05]).tolist())}
+        columns = {"x": Numbers(x), "c": Texts([("a", "b", "c", None)[i] for i in rng.choice(4, n, p=[0.5, 0.3, 0.15, 0.05])])}
     else:
         columns = {"prediction": Texts(rng.choice(["yes", "no"], n).tolist())}
     role = "inputs" if partition.startswith("in") else "predictions"

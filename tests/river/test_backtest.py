@@ -36,7 +36,7 @@ def frame(days: float, start: pd.Timestamp = START, seed: int = 0, per_hour: int
         {
             "time": time,
             "x": x.astype(np.float32),
-            "n": pd.array(np.where(rng.random(n) < 0.05, None, rng.integers(0, 5, n)), dtype="Int64"),
+            "n": pd.Series(rng.integers(0, 5, n)).astype("Int64").mask(rng.random(n) < 0.05),
             "c": pd.Categorical(rng.choice(["red", "green", "blue"], n)),
             "e": list(rng.normal(size=(n, 6))),
             "prediction": rng.random(n) < 0.3,

@@ -226,7 +226,7 @@ RULES = [
 
 @pytest.mark.parametrize(("cells", "seen", "broken", "because"), RULES)
 def test_rules(cells: dict[str, list[int]], seen: frozenset[str], broken: list[str], because: str) -> None:
-    found = [f"{b.rule}:{b.subject}" for b in breaches(model(), window(**cells), seen, None)]
+    found = [f"{b.rule}:{b.subject}" for b in breaches(model(), window(60, **cells), seen, None)]
     assert found == broken, because
 
 
