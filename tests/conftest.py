@@ -6,9 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.services.broker import Broker, Unavailable
 from tests.services.feed import Feed
+
+# shared machines are slow at times, which is no failure of anything
+settings.register_profile("raincheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("raincheck")
 
 
 def missing(reason: str) -> None:

@@ -42,7 +42,7 @@ class Assembly:
         self.counts: Counter[str] = Counter()
         self._plan, self._stream, self._records = plan, stream, records
         self._rejected: dict[tuple[int, str], Rejected] = {}
-        self._batches: list[Batch] = []
+        self.batches: list[Batch] = []
         self._timed = stream.event_time == "field" and stream.fields.time is not None
 
     def reject(self, place: int, reason: str, detail: str) -> None:
@@ -57,14 +57,18 @@ class Assembly:
         else:
             self.counts["unknown_model"] += 1
 
+    def places(self, places: Ints) -> tuple[Ints, Ints]:
+        """Place in the partition and event time of the first row of these records, where records carry no time themselves."""
+        seq = np.array(self._records.offsets, dtype=np.int64)[places] << ROW_BITS
+        return seq, self._stamped(np.array(self._records.stamps_ms, dtype=np.int64)[places])
+
     def add(self, gathered: Gathered) -> None:
         """Turns rows of one model into batches, one per version."""
         raw = {leaf.use: values for leaf, values in zip(gathered.leaves, gathered.columns, strict=True)}
         keep = np.ones(len(gathered.places), dtype=bool)
         self._whose(gathered, raw.get("model"), keep)
         time_ms = self._times(gathered.places, raw.get("time"), keep)
-        offsets = np.array(self._records.offsets, dtype=np.int64)[gathered.places]
-        rows = 0 if gathered.rows is None else gathered.rows
+        seq, _ = self.places(gathered.places)
         columns: dict[str, Values] = {}
         segments: dict[str, Texts] = {}
         for leaf, values in zip(gathered.leaves, gathered.columns, strict=True):
@@ -73,7 +77,7 @@ class Assembly:
             elif leaf.use == "segment":
                 segments[leaf.name] = Texts([text_of(value) for value in values])
         batch = Batch(
-            gathered.model, self._stream.role, self._records.partition, "", (offsets << ROW_BITS) + rows, time_ms,
+            gathered.model, self._stream.role, self._records.partition, "", seq if gathered.rows is None else seq + gathered.rows, time_ms,
             columns, _ids(gathered, raw.get("id")), segments,
         )  # fmt: skip
         versions = raw.get("version")
@@ -84,7 +88,7 @@ class Assembly:
         for version in dict.fromkeys(texts):
             at = np.flatnonzero(keep if len(set(texts)) == 1 else keep & np.array([text == version for text in texts]))
             if len(at):
-                self._batches.append(_versioned(batch if len(at) == len(batch) else subset(batch, at), version))
+                self.batches.append(_versioned(batch if len(at) == len(batch) else subset(batch, at), version))
 
     def slice(self, size_bytes: int) -> Slice:
         records = self._records
@@ -92,7 +96,7 @@ class Assembly:
         stamped = not self._timed or min(records.stamps_ms, default=0) >= 0
         rejected = tuple(self._rejected[key] for key in sorted(self._rejected))
         return Slice(
-            records.stream, records.partition, records.next_offset, records.arrival_ms, tuple(self._batches), len(records.offsets),
+            records.stream, records.partition, records.next_offset, records.arrival_ms, tuple(self.batches), len(records.offsets),
             size_bytes, rejected, dict(self.counts), stamped,
         )  # fmt: skip
 
@@ -105,12 +109,15 @@ class Assembly:
                 keep[i] = False
                 self.nobody(int(gathered.places[i]), name)
 
+    def _stamped(self, stamps: Ints) -> Ints:
+        arrival = self._records.arrival_ms
+        return np.full(len(stamps), arrival) if self._stream.event_time == "arrival" else np.where(stamps < 0, arrival, stamps)
+
     def _times(self, places: Ints, values: list[Any] | None, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Ints:
         """Event times in UTC milliseconds; rows without a readable one are left out, stamps from the future clamped."""
         stamps = np.array(self._records.stamps_ms, dtype=np.int64)[places]
         if not self._timed or values is None:
-            arrival = self._records.arrival_ms
-            return np.full(len(places), arrival) if self._stream.event_time == "arrival" else np.where(stamps < 0, arrival, stamps)
+            return self._stamped(stamps)
         time_ms = read_instants(values)
         for i in np.flatnonzero(keep & (time_ms == UNREADABLE)).tolist():
             keep[i] = False

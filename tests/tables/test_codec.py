@@ -379,5 +379,20 @@ def test_lines(record: bytes, rows: list[int], reasons: list[str], because: str)
     assert [r.reason for r in piece.rejected] == reasons, because
 
 
+def test_records_that_are_pictures() -> None:
+    schema = Schema((Feature("frame", "image", ("frame",)),))
+    stream = Stream("s", "t", "inputs", format="picture")
+    of = Plan({"m": Model("m", "team", schema)}, {"team": Owner("team")}, streams={"s": stream}, limits=Limits(max_record_bytes=10))
+    piece = decode(b"picture", None, b"x" * 11, b"", of=of)
+    batch = only(piece)
+    assert batch.columns["frame"] == Blobs([b"picture", b""])
+    assert batch.seq.tolist() == [100 << 20, 103 << 20]
+    assert batch.time_ms.tolist() == [MS, MS]
+    assert [(r.offset, r.reason) for r in piece.rejected] == [(102, "oversize")]
+    assert piece.counts == {"tombstone": 1}
+    with pytest.raises(Misconfigured, match="other features"):
+        codec_for(plan(stream=stream), stream)
+
+
 def test_every_codec_is_found_by_its_word() -> None:
     assert {"json", "jsonl"} <= set(formats())
