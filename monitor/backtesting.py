@@ -64,7 +64,7 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
         for a configuration or a frame with mistakes, and for a model that the frames are too little for
     """
     plan = plan_for_frames(plan_of(config))
-    endless = {name: replace(m, reference=replace(m.reference, learn_ms=None)) for name, m in plan.models.items()}
+    endless = {name: replace(m, reference=replace(m.reference, learn_ms=None, topic_since_ms=None)) for name, m in plan.models.items()}
     walk = Walk(replace(plan, models=endless))
     walk.feed(slices(walk.plan, frames, origin="reference"), progress)
     walk.finish()

@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from types import FrameType
 
 from monitor import wall
@@ -19,7 +20,7 @@ from monitor.errors import Misconfigured, Transient
 from monitor.http import Server, create_app
 from monitor.log import events
 from monitor.office import Office
-from monitor.plan import Plan
+from monitor.plan import Plan, sharded
 from monitor.schedule import Schedule
 from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
@@ -58,13 +59,15 @@ def run(plan: Plan, *, port: int | None = None) -> int:
     store = SqliteStore(plan.state.path)
     # spawned, not forked: the parent has threads; one worker, since a calibration takes a core for up to a minute
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        office = Office(plan, source, store, lambda metrics: Notifier(plan, metrics), letters=_letters(plan), pool=pool)
+        mine = sharded(plan)
+        office = Office(mine, source, store, lambda metrics: Notifier(mine, metrics), letters=_letters(plan), decoding=plan, pool=pool)
         server = Server(
             create_app(office, clock=wall.now_ms, count=office.counted), plan.http.bind, plan.http.port if port is None else port
         )
         schedule = Schedule(office)
         try:
             bound = server.start()
+            _given(office)
             office.start()
             schedule.start()
             log.info("started", models=sorted(plan.models), http=f"http://{plan.http.bind}:{bound}/")
@@ -80,6 +83,20 @@ def run(plan: Plan, *, port: int | None = None) -> int:
                 signal.signal(number, handler)
     log.info("stopped")
     return 0
+
+
+def _given(office: Office) -> None:
+    """References that the plan names as files, learnt once and then kept in the state."""
+    for name, model in office.plan.models.items():
+        if model.reference.file is None or name in office.rounds.engine.references:
+            continue
+        from monitor.backtesting import learn
+        from monitor.frame_files import frames_of
+
+        log.info("learning_from_file", model=name, file=model.reference.file)
+        learnt = learn(replace(office.plan, models={name: model}), frames_of(model.reference.file))
+        office.rounds.engine.install(*learnt.models[name])
+    office.rounds.save()
 
 
 def turn_until(office: Office, stop: threading.Event) -> None:

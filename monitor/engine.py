@@ -85,6 +85,12 @@ class Engine:
             self._mark(name)
         self._input("restart", "", at_ms, {"partitions": names, "why": why})
 
+    def blocked(self, partition: str, why: str, at_ms: int) -> None:
+        """A batch of this partition cannot be opened: windows close without it, marked as partial, and its models' owners hear of it."""
+        self.watermark.blocked(partition)
+        self._input("blocked", "", at_ms, {"partition": partition, "why": why})
+        self.close()
+
     def lost(self, stream: str, reason: str, n: int) -> None:
         """Records that the source could not hand out, for the account."""
         self._changes.counts[stream, reason] += n
@@ -185,7 +191,7 @@ class Engine:
 
     def learnt(self, model: str) -> float:
         """Which part of what is to be learnt has been seen: 1 once windows are judged."""
-        standing, learn_ms = self.standings[model], self.plan.models[model].reference.learn_ms
+        standing, learn_ms = self.standings[model], self.plan.models[model].reference.span_ms
         if standing.stage == "judging":
             return 1.0
         if standing.origin_ms is None or standing.next_ms is None or learn_ms is None:
@@ -253,9 +259,11 @@ class Engine:
 
     def _close(self, model: Model, standing: Standing, start_ms: int) -> None:
         reference = self.references.get(model.name)
-        merged = self.windows.close(model, start_ms)
+        merged = self.windows.close(model, start_ms, tuple(self.watermark.partial(self._gates(model.name))))
         window = merged.window
         judging = standing.stage == "judging" and reference is not None and reference.calibration is not None
+        if judging and reference is not None and start_ms < reference.until_ms:
+            judging, standing = False, replace(standing, reason="within the reference")
         reading = None
         if judging:
             self._states[model.name], reading = self._chains[model.name].step(self._states[model.name], start_ms, window.cells)
@@ -284,7 +292,7 @@ class Engine:
             if elapsed >= longest or (elapsed >= shortest and standing.events >= ENOUGH_FOR_CUTS):
                 self._due[model.name] = Due("cuts", model.name, standing.origin_ms, end_ms)
             return
-        learn_ms = model.reference.learn_ms
+        learn_ms = model.reference.span_ms
         until = standing.learn_until_ms or (standing.origin_ms + learn_ms if learn_ms is not None else None)
         if until is not None and end_ms >= until:
             self._due[model.name] = Due("calibration", model.name, standing.origin_ms, end_ms)

@@ -73,7 +73,7 @@ class Fold:
         for batch, marks in zip(batches, earlier, strict=True):
             model = self._plan.models.get(batch.model)
             if model is None:
-                counts["", "unknown_model"] += len(batch)
+                counts["", "other_shard"] += len(batch)
             elif batch.role == "outcomes":
                 outcomes += _outcomes(batch, counts)
             elif batch.role == "metrics":

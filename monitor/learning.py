@@ -53,7 +53,7 @@ class Learned:
 def gathering_ms(model: Model) -> tuple[int, int]:
     """Shortest and longest time after which the cells are frozen: a day, if it brought events enough; at most half of
     what is learnt from, so that a model with little traffic still sees a range of days before its extremes are fixed."""
-    half = max(model.window_ms, (model.reference.learn_ms or 28 * DAY_MS) // 2)
+    half = max(model.window_ms, (model.reference.span_ms or 28 * DAY_MS) // 2)
     return min(DAY_MS, half), min(half, max(DAY_MS, GATHERED * model.window_ms))
 
 

@@ -32,17 +32,18 @@ STALLED_S: Mapping[str, float] = {"engine": 60.0, "notify": 120.0}
 class Office:
     """Everything of one running raincheck but its signals; a desk (monitor.desk) and a listener (monitor.rounds) at once.
 
+    `decoding` is the whole plan where `plan` holds one shard's models: records of the others are known, and left to them.
     Whoever owns it calls `start`, then `rounds.turn` again and again on one thread, then `stop`.
     """
 
     def __init__(
         self, plan: Plan, source: Source, store: Store, notifier: Callable[[Metrics], Notifying], *,
-        letters: Producer | None = None,
+        letters: Producer | None = None, decoding: Plan | None = None,
         pool: Executor | None = None, ticks: bool = True,
     ) -> None:  # fmt: skip
         self.plan = plan
         self.telemetry = Telemetry(plan, Metrics(plan.limits.series))
-        codecs: dict[str, Codec] = {name: codec_for(plan, stream) for name, stream in plan.streams.items()}
+        codecs: dict[str, Codec] = {name: codec_for(decoding or plan, stream) for name, stream in plan.streams.items()}
         self.source, self.store = source, store
         self._dead = open_dead_letters(plan.dead_letter, self.telemetry.metrics, letters)
         self.rounds = Rounds(plan, source, store, codecs, listener=self, pool=pool, ticks=ticks)

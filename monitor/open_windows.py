@@ -75,7 +75,7 @@ class OpenWindows:
     def last_start(self, model: str) -> int | None:
         return max(self._panes[model], default=None)
 
-    def close(self, model: Model, start_ms: int) -> Merged:
+    def close(self, model: Model, start_ms: int, unreadable: tuple[str, ...] = ()) -> Merged:
         """Takes the window's panes out and merges them in sorted key order, over partitions and versions.
 
         With frozen cells everything is counted in them; before, summaries are reduced to what the record keeps.
@@ -104,7 +104,7 @@ class OpenWindows:
         leading = "inputs" if any(column.role == "inputs" for column in model.columns) else "predictions"
         window = Closed(
             model.name, start_ms, start_ms + model.window_ms, events[leading], cells,
-            versions=tuple(sorted(versions - {""})),
+            versions=tuple(sorted(versions - {""})), unreadable=unreadable,
         )  # fmt: skip
         return Merged(window, {} if cuts is not None else {name: _reduced(s) for name, s in summaries.items()})
 

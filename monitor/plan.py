@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
@@ -96,6 +96,11 @@ class ReferencePlan:
     learn_ms: int | None = 28 * DAY_MS
     file: str | None = None
     topic_since_ms: int | None = None
+
+    @property
+    def span_ms(self) -> int | None:
+        """Event time of the stream that is learnt from, past or coming; None where the reference is given."""
+        return self.learn_ms if self.learn_ms is not None else self.topic_since_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +271,13 @@ class Plan:
         roles = {column.role for column in self.models[model].columns}
         mine = [s for s in self.streams.values() if s.role in ("inputs", "predictions") and s.model in (None, model)]
         return tuple(s.name for s in mine if s.role in roles) or tuple(s.name for s in mine)
+
+
+def sharded(plan: Plan) -> Plan:
+    """The plan with the models of its shard only: by hash of the model's name, so that every instance agrees without talking."""
+    index, count = plan.shard
+    mine = {name: model for name, model in plan.models.items() if int(digest(name), 16) % count == index}
+    return replace(plan, models=mine)
 
 
 def digest(value: Any) -> str:

@@ -143,6 +143,8 @@ class Rounds:
             case Unreadable():
                 log.error("batch_unreadable", partition=note.partition, offset=note.offset, reason=note.reason, halted=note.halted)
                 self.engine.lost(note.stream, "unreadable_batch", 1)
+                if note.halted:
+                    self.engine.blocked(note.partition, note.reason, wall.now_ms())
             case Absent():
                 log.warning("topic_absent", stream=note.stream, topic=note.topic)
 

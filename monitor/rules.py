@@ -28,12 +28,12 @@ class Closed:
     events: int
     cells: Mapping[str, NDArray[np.int64]]
     versions: tuple[str, ...] = ()
-    partial: bool = False
+    unreadable: tuple[str, ...] = ()  # partitions that were not waited for: the window is partial
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """`rule` is "missing", "invalid" or "silent"; `subject` the schema column (silent: ""); `share` of events concerned."""
+    """`rule` is "missing", "invalid", "unreadable" or "silent"; `subject` the column or partition (silent: ""); `share` of events."""
 
     rule: str
     subject: str
@@ -61,6 +61,9 @@ def breaches(model: Model, window: Closed, seen: frozenset[str], last_events_ms:
         if limit is not None and bad > limit:
             text = f"{bad:.0%} of `{column.subject}` cannot be read as {column.kind} ({total} events): has the schema changed?"
             found.setdefault(("invalid", column.subject), Breach("invalid", column.subject, bad, text))
+    for partition in window.unreadable:
+        text = f"partition {partition} cannot be read: a batch in it is damaged, and windows close without it"
+        found["unreadable", partition] = Breach("unreadable", partition, 1.0, text)
     silent_for = model.rules.silent_for_ms
     if silent_for is not None and window.events == 0 and last_events_ms is not None and window.end_ms - last_events_ms >= silent_for:
         minutes = (window.end_ms - last_events_ms) // 60_000

@@ -26,6 +26,7 @@ class Position:
     arrival_ms: int | None = None
     behind_since_ms: int | None = None
     idle: bool = False
+    unreadable: bool = False  # a batch in it cannot be opened: it is not waited for, and windows without it are partial
 
 
 class Watermark:
@@ -45,11 +46,19 @@ class Watermark:
         if mark_ms is not None:
             position.mark_ms = mark_ms if position.mark_ms is None else max(mark_ms, position.mark_ms)
         if records:
-            position.arrival_ms, position.idle, position.behind_since_ms = arrival_ms, False, None
+            position.arrival_ms, position.idle, position.behind_since_ms, position.unreadable = arrival_ms, False, None, False
+
+    def blocked(self, partition: str) -> None:
+        """The partition cannot be read on until someone acts; records from it take that back."""
+        self.positions.setdefault(partition, Position()).unreadable = True
+
+    def partial(self, partitions: Iterable[str]) -> list[str]:
+        """Those of them that cannot be read."""
+        return sorted(p for p in partitions if self.positions[p].unreadable)
 
     def low_ms(self, partitions: Iterable[str]) -> int | None:
         """Event time that all of these have passed; None while one of them has brought nothing yet, or there are none."""
-        marks = [self.positions[p].mark_ms for p in partitions]
+        marks = [self.positions[p].mark_ms for p in partitions if not self.positions[p].unreadable]
         if not marks or any(mark is None for mark in marks):
             return None
         return min(mark for mark in marks if mark is not None)
@@ -93,7 +102,7 @@ class Watermark:
         """Partitions that have run more than `by_ms` of event time ahead of the slowest that is not idle: to be paused,
         so that memory is bounded by event time and not by how unevenly a backlog is read."""
         group = {p: s for p, s in self.positions.items() if p in set(partitions)}
-        marks = [s.mark_ms for s in group.values() if not s.idle]
+        marks = [s.mark_ms for s in group.values() if not s.idle and not s.unreadable]
         if not marks or any(mark is None for mark in marks):
             return set()
         slowest = min(mark for mark in marks if mark is not None)
