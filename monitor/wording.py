@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from monitor.phrases import phrase
 from monitor.verdict import Subject
-
-_UNITS = {"sd": "{:.1f} sd", "ratio": "a factor of {:.2f}", "points": "{:.1f} points", "psi": "PSI {:.2f}"}
-_VERBS = {"up": "up by", "down": "down by", "changed": "changed by"}
 
 
 def when(time_ms: int) -> str:
@@ -20,18 +18,8 @@ def when(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def subject_text(subject: Subject) -> str:
-    """One subject with its statistic, direction and size.
-
-    >>> subject_text(Subject("frame", "images", "noise location", "up", 2.34, "sd", 0.5, 0))
-    '`frame` noise location up by 2.3 sd'
-    """
-    size = _UNITS.get(subject.unit, "{:.2f} " + subject.unit).format(abs(subject.size))
-    return f"`{subject.name}` {subject.statistic} {_VERBS[subject.direction]} {size}"
-
-
 def page_text(model: str, subjects: Sequence[Subject], onset_ms: int, events: int, evidence: float, threshold: float) -> str:
     """The message of a statistical incident: leading subjects first, at most four of them."""
-    what = "; ".join(subject_text(s) for s in subjects[:4]) or "the input as a whole"
+    what = "; ".join(phrase(s) for s in subjects[:4]) or "the input as a whole has changed"
     more = f" and {len(subjects) - 4} more" if len(subjects) > 4 else ""
     return f"{model}: {what}{more}, since {when(onset_ms)} ({events} events; evidence 10^{evidence:.1f}, page at 10^{threshold:.1f})"

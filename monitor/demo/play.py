@@ -92,6 +92,10 @@ class Play:
             self.office.board.draw(MODEL, [Series("true accuracy", "share", points)])
             yield hour, told
 
+    def now_ms(self) -> int:
+        """The story's own time, by which ages are told: the end of its newest hour."""
+        return self._time(len(self.accuracy))
+
     def publish(self, hour: Hour) -> None:
         """What a vision service sends: the picture it was asked about, and its reply."""
         who = {"name": MODEL, "version": "1"}

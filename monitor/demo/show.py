@@ -15,11 +15,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from monitor import wall
 from monitor.demo.play import Play, Told, demo_plan, stage
 from monitor.demo.world import Hour
 from monitor.http import Server, create_app
-from monitor.wording import subject_text, when
+from monitor.phrases import phrase
+from monitor.wording import when
 
 BAR = 28
 
@@ -29,7 +29,7 @@ def perform(*, once: bool, port: int, seed: int, as_json: bool) -> int:
     logging.getLogger("raincheck").setLevel(logging.WARNING)  # the story is told here, not in log lines
     console = Console(stderr=as_json, highlight=False)
     play = stage(demo_plan(port), seed)
-    server = None if once else Server(create_app(play.office, clock=wall.now_ms, count=play.office.counted), "127.0.0.1", port)
+    server = None if once else Server(create_app(play.office, clock=play.now_ms, count=play.office.counted), "127.0.0.1", port)
     stop = threading.Event()
     address = ""
     signal.signal(signal.SIGTERM, _stopper(stop))
@@ -86,7 +86,7 @@ def _line(play: Play, told: Told) -> Text:
         return Text(f"{at}   {told.episode.name} {verb} ({kind})", style="yellow")
     assert told.incident is not None
     if told.what == "page":
-        subjects = "; ".join(subject_text(s) for s in told.incident.subjects[:3])
+        subjects = "; ".join(phrase(s) for s in told.incident.subjects[:3])
         return Text(f"{at}   PAGE to {told.incident.owner}: {subjects}, since {when(told.incident.onset_ms)}", style="bold red")
     return Text(f"{at}   resolved: back to normal", style="bold green")
 

@@ -85,7 +85,7 @@ def test_every_window_has_a_row(found: Result) -> None:
 def test_the_picture_is_html_with_the_pages(found: Result) -> None:
     html = found._repr_html_()
     assert html.count("<svg") == 1
-    assert "location up" in html
+    assert "is up by" in html
     assert found.report["m"]["days"] == pytest.approx(8, abs=0.1)
 
 
