@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from detectors.budget.evidence import bet_weights
 from detectors.budget.innovation import Wander
 from detectors.budget.packing import pack, unpack
+from detectors.budget.pooled import Pool
 from detectors.budget.stage import Stage, stage_of
 from detectors.layout import Column
 from detectors.streams.cells import Layout
 from detectors.streams.shape import Panel, Rates, Shape, Stream
 
 Floats = NDArray[np.float64]
-VERSION = 3
+VERSION = 4
 
 
 class TooLittle(ValueError):  # noqa: N818 - not a mistake of anybody's: the answer "not yet", with what is lacking
@@ -44,7 +45,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """Arrays of a calibration. P calendar columns, K columns of B cells, S streams.
+    """Arrays of a calibration. P calendar columns, K columns of B cells, S streams; `tails`, `dead`, `cost`, `kappa` go on with
+    the pooled streams.
 
     `gamma` (P, K, B - 1) profile of the cells; `season` (P, S) what is left of the season; `sharp` the m
     streams with `slots` (slots of the week, m) of their own; `effect_mean` (S,) effect of the
@@ -74,6 +76,7 @@ class Calibration:
     days: float
     learnt: Learnt
     wander: Wander
+    pool: Pool
     clip: float
     report: dict[str, Any]
 
@@ -83,8 +86,15 @@ class Calibration:
 
     @property
     def weights(self) -> Floats:
-        """Weights of all sums, shape (S, 2, bets)."""
-        return bet_weights(np.array([s.weight for s in self.shape.streams]), self.shape.signed)
+        """Weights of all sums, shape (S + P, 2, bets)."""
+        return self.combined(bet_weights(np.array([s.weight for s in self.shape.streams]), self.shape.signed), self.pool)
+
+    @staticmethod
+    def combined(weights: Floats, pool: Pool) -> Floats:
+        """Weights of the streams' sums, scaled to make room for the pooled ones', which follow."""
+        if not pool.size:
+            return weights
+        return np.concatenate([weights * (1 - pool.weight.sum()), bet_weights(pool.weight, pool.signed)])
 
     @property
     def threshold(self) -> float:
@@ -103,7 +113,7 @@ class Calibration:
         """Versioned bytes without pickle; what `unpack` makes of them packs to the same bytes."""
         s = self.shape
         arrays: dict[str, NDArray[Any]] = {"layout.bounds": s.layout.bounds}
-        for prefix, part in (("learnt", self.learnt), ("wander", self.wander), ("panel", s.panel), ("rates", s.rates)):
+        for prefix, part in (("learnt", self.learnt), ("wander", self.wander), ("pool", self.pool), ("panel", s.panel), ("rates", s.rates)):
             arrays |= {f"{prefix}.{f.name}": narrow(f.name, getattr(part, f.name)) for f in fields(part)}
         header = {
             "kind": "calibration", "version": VERSION, "options": asdict(self.options), "columns": [asdict(c) for c in s.layout.columns],
@@ -131,7 +141,8 @@ class Calibration:
             tuple(Stream(**x) for x in head["streams"]),
         )
         return Calibration(
-            Options(**head["options"]), shape, tuple(head["cadences"]), head["days"], part("learnt", Learnt), part("wander", Wander),
+            Options(**head["options"]), shape, tuple(head["cadences"]), head["days"], part("learnt", Learnt),
+            part("wander", Wander), part("pool", Pool),
             head["clip"], head["report"],
         )  # fmt: skip
 

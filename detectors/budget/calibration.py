@@ -9,21 +9,22 @@ Everything that the reference is judged by is taken out of fold: each week is he
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar, profile, rare, season, slots, spread, tail, wander
+from detectors.budget import calendar, pooled, profile, rare, season, slots
 from detectors.budget.calibrated import Calibration, Learnt, Options, TooLittle
-from detectors.budget.evidence import LAMBDAS, bet_weights
+from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
 from detectors.budget.innovation import Wander
-from detectors.budget.replay import WIDER, Tape, own_kappa, pages
-from detectors.budget.report import visible_shifts
+from detectors.budget.law import Residuals, learn
+from detectors.budget.replay import Tape, elapsed
+from detectors.budget.report import report
 from detectors.budget.series import Series, hours, series, totals_and_typical
-from detectors.budget.stage import Stage, stage_of
+from detectors.budget.stage import stage_of
+from detectors.budget.trial import Trial
 from detectors.layout import Column
 from detectors.streams.cells import layout
 from detectors.streams.shape import Shape, shape
@@ -33,11 +34,9 @@ __all__ = ["Calibration", "Options", "TooLittle", "calibrate"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CLIPS = (8.0, 5.0, 4.0)
-NEVER = 1e9  # the price of a bet that is not offered
+Flags = NDArray[np.bool_]
 LEAST_BLOCKS = 40  # of a slower cadence, before it can be calibrated
 SLOWEST_MS = 3 * 86_400_000
-KAPPA_LIMIT = 20.0  # lengths of the reference: at most one valid stream in twenty is widened for nothing
 
 
 def calibrate(columns: Sequence[Column], history: History, options: Options) -> Calibration:
@@ -157,106 +156,46 @@ def single(array: Floats) -> Floats:
 
 
 def _law(
-    frozen: Shape,
-    cadences: tuple[int, ...],
-    history: History,
-    options: Options,
-    past: Series,
-    rest: Floats,
-    gamma: Floats,
-    known: Season,
+    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, past: Series, rest: Floats, gamma: Floats, known: Season
 ) -> Calibration:
-    signed, rate = frozen.signed, frozen.rate
-    streams, seen = frozen.streams, past.seen
-    stage = stage_of(history.days)
-    family = np.unique([f"{s.statistic}/{s.cadence}/{s.law}" for s in streams], return_inverse=True)[1].astype(np.int64)
-    law, u = _wander(frozen, history, past, rest, signed, rate)
+    """From residuals to a calibration: the law of all streams, the pooled group, and what a replay says of both."""
+    signed, rate, streams, seen = frozen.signed, frozen.rate, frozen.streams, past.seen
+    stage, window = stage_of(history.days), history.window_ms
+    end = (history.start_ms + window) / window
     fold = folds(_days(history), history.days)
-    z = np.zeros_like(u)
-    for f in np.unique(fold):
-        z[fold == f] = tail.straighten(u[fold == f], tail.knots(u[fold != f], seen[fold != f], family))
-    v = spread.by_horizon(z, seen, family)
-    blocks = seen.sum(0)
-    dead = spread.dead_zone(v, known.spent, blocks, stage.dead)
-    price = spread.cost(v)
-    if not stage.pages:
-        price[:, LAMBDAS < 1] = NEVER
-    hour = rare.hour_of(history.start_ms + history.window_ms // 2, options.timezone, history.days)
+    cadence = np.array([s.cadence for s in streams])
+    kin = np.unique([f"{s.statistic}/{s.cadence}/{s.law}" for s in streams], return_inverse=True)[1].astype(np.int64)
+    inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
+    law = learn(Residuals(rest, seen & ~rate, inverse, signed, cadence, kin, fold, end), known.spent, stage)
+    hour = rare.hour_of(history.start_ms + window // 2, options.timezone, history.days)
     upper = single(np.where(rate, rare.limits(np.where(rate, past.value, 0.0), past.events, hour), 1.0))
-    tape = Tape(np.where(rate, past.value, z), past.events, past.elapsed, rate, dead, price, upper[hour])
+    tape = Tape(np.where(rate, past.value, law.z), past.events, past.elapsed, rate, law.dead, law.cost, upper[hour])
     weights = bet_weights(np.array([s.weight for s in streams]), signed)
-    clip, kappa, wider, replayed = _check(tape, weights, options, history, stage)
-    sizes = np.where(seen, past.effect, 0.0).sum(0) / np.maximum(blocks, 1)
+    trial = Trial(options.budget_ms / window, history.span_ms / window)
+    clip = trial.clip(tape, weights)
+    kappa, wider = trial.kappa(tape, weights, clip)
+    # the pooled group stands on the z of the others
+    at = np.minimum(np.searchsorted(HORIZONS, cadences), len(HORIZONS) - 1)
+    pool = pooled.learn(streams, law.z, seen & ~rate, kappa, law.v[:, at].T, cadences, history.start_ms // window)
+    value, there = pooled.values(pool, law.z, seen & ~rate, history.start_ms // window)
+    spent = np.where(pool.signed, np.median(known.spent), 4.0)  # energies: a dead zone of two standard errors
+    P, one = pool.size, np.ones(value.shape)
+    above = learn(Residuals(value, there, one, np.zeros(P, bool), pool.cadence, np.arange(P), fold, end), spent, stage)
+    both = Tape(
+        np.c_[tape.z, above.z], np.c_[past.events, there], np.c_[past.elapsed, elapsed(end, there, end[0] - 1)],
+        np.r_[rate, np.zeros(P, bool)],
+        np.r_[law.dead, above.dead], np.r_[law.cost, above.cost], np.c_[upper[hour], one],
+    )  # fmt: skip
+    everything = Calibration.combined(weights, pool)
+    widths, replayed = trial.pooled(both, everything, kappa, clip, len(streams))
+    blocks = np.maximum(seen.sum(0), 1)
+    sizes = np.where(signed | rate, 0.0, np.where(seen, past.effect, 0.0).sum(0) / blocks)
     learnt = Learnt(
-        gamma,
-        known.beta,
-        known.sharp,
-        known.slots,
-        np.where(signed | rate, 0.0, sizes),
-        tail.knots(u, seen, family),
-        dead,
-        price,
-        kappa,
-        upper,
-    )
-    report: dict[str, Any] = {
-        "days": round(history.days, 3), "stage": asdict(stage), "streams": len(streams), "cadences": list(cadences), "clip": clip,
-        "wider": wider, "replay": replayed,
-        "inflated": [_name(frozen, i, kappa[i]) for i in np.argsort(-kappa)[:50] if kappa[i] > stage.inflation * wider],
-        "inflated_share": round(float((kappa > stage.inflation * wider).mean()), 4),
-    }  # fmt: skip
-    done = Calibration(options, frozen, cadences, history.days, learnt, law, clip, report)
+        gamma=gamma, season=known.beta, sharp=known.sharp, slots=known.slots, effect_mean=sizes,
+        tails=np.concatenate([law.tails, above.tails], axis=2),
+        dead=both.dead, cost=both.cost, kappa=widths * stage.inflation, upper=upper,
+    )  # fmt: skip
+    filters = Wander(*(np.r_[getattr(law.wander, k), getattr(above.wander, k)] for k in Wander.__slots__))
+    done = Calibration(options, frozen, cadences, history.days, learnt, filters, pool, clip, {})
     typical = np.array([float(np.median(past.events[seen[:, j], j])) if seen[:, j].any() else 0.0 for j in range(len(streams))])
-    return replace(done, report=report | {"visible": visible_shifts(done, typical)})
-
-
-def _name(frozen: Shape, i: int, kappa: float) -> dict[str, Any]:
-    s = frozen.streams[i]
-    column = frozen.layout.columns[s.column].name
-    return {"column": column, "statistic": s.statistic, "cadence": s.cadence, "kappa": round(float(kappa), 2)}
-
-
-def _wander(
-    frozen: Shape, history: History, past: Series, rest: Floats, signed: NDArray[np.bool_], rate: NDArray[np.bool_]
-) -> tuple[Wander, Floats]:
-    """The state space of every stream and its innovations on the reference, cadence by cadence."""
-    S = len(frozen.streams)
-    out = Wander(np.full(S, 0.9), np.zeros(S), np.ones(S), np.zeros(S), np.ones(S))
-    u = np.zeros_like(rest)
-    cadence = np.array([s.cadence for s in frozen.streams])
-    end = history.start_ms + history.window_ms
-    for c in np.unique(cadence[~rate]):
-        mine = np.flatnonzero((cadence == c) & ~rate)
-        at = np.flatnonzero(past.seen[:, mine].any(axis=1))
-        spot = np.ix_(at, mine)
-        steps = np.diff(end[at], prepend=end[at[0]] - c * history.window_ms) / (c * history.window_ms)
-        seen = past.seen[spot]
-        inverse = np.where(signed[mine] & seen, 1 / np.maximum(past.events[spot], 1), 1.0)
-        law = wander.fit(rest[spot], inverse, seen, steps, signed[mine])
-        raw = wander.innovations(law, rest[spot], inverse, seen, steps)
-        scale = np.sqrt((np.clip(raw, -4, 4) ** 2).sum(0) / np.maximum(seen.sum(0), 1))
-        scale = np.where(seen.sum(0) > 0, np.maximum(scale, 0.5), 1.0)
-        u[spot] = raw / scale
-        for name, found in (("rho", law.rho), ("tau2", law.tau2), ("a", law.a), ("w", law.w), ("scale", scale)):
-            getattr(out, name)[mine] = found
-    return out, u
-
-
-def _check(tape: Tape, weights: Floats, options: Options, history: History, stage: Stage) -> tuple[float, Floats, float, dict[str, Any]]:
-    """(clip, kappa, common widening, pages of the replay): the least of each with which the reference does not page itself."""
-    budget = options.budget_ms / options.window_ms
-    span = history.span_ms / history.window_ms
-    periods = span / budget
-    one = np.ones(tape.z.shape[1])
-    clip = CLIPS[-1]
-    for clip in CLIPS:
-        tenth, whole = pages(tape, one, clip, weights, (budget / 10, budget))
-        if len(tenth) <= max(2.0, 12 * periods) and len(whole) <= max(1.0, 1.2 * periods):
-            break
-    kappa = own_kappa(tape, clip, weights, KAPPA_LIMIT * span)
-    wider, counts = 1.0, [0, 0, 0]
-    for wider in WIDER:
-        counts = [len(p) for p in pages(tape, kappa * wider, clip, weights, (budget / 10, budget / 3, budget))]
-        if counts[0] <= max(1.0, 6 * periods) and counts[1] <= max(1.0, 1.8 * periods) and counts[2] == 0:
-            break
-    return clip, kappa * wider * stage.inflation, wider, dict(zip(("at_tenth", "at_third", "at_budget"), counts, strict=True))
+    return replace(done, report=report(done, typical, wider, replayed))

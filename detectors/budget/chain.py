@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import calendar, tail
+from detectors.budget import pooled as pooling
 from detectors.budget.calibrated import Calibration
-from detectors.budget.effects import least_effect, size_of, unit_of
 from detectors.budget.evidence import LAMBDAS, advance, gaussian, poisson
-from detectors.budget.innovation import innovate
+from detectors.budget.innovation import Wander, innovate
+from detectors.budget.leads import Pointer
 from detectors.budget.rare import hour_of
-from detectors.budget.reading import Direction, Lead, Reading
+from detectors.budget.reading import Lead, Reading
 from detectors.budget.slots import slot_of_week
 from detectors.budget.state import RING, State
 from detectors.streams import blocks
@@ -26,8 +26,8 @@ from detectors.streams.measure import measure
 __all__ = ["Chain", "Lead", "Reading", "State"]
 
 Floats = NDArray[np.float64]
-MOST_LEADS = 20
-EVIDENCE = 0.9  # leads are named until they carry this much
+Light = NDArray[np.float32]
+FADE = 0.9  # of recent sums, from window to window
 CALM = 0.8  # recovered when the joint effect is inside this part of the gate
 
 
@@ -53,23 +53,29 @@ class Chain:
         self._cadence = [np.flatnonzero(np.array([s.cadence == k for s in streams])) for k in c.cadences]
         self._law = np.array([s.law for s in streams])
         self._signed, self._rate = self._law == "signed", self._law == "rate"
-        self._length = np.array([s.cadence for s in streams], float)
+        self._length = np.r_[np.array([s.cadence for s in streams], float), c.pool.cadence]
+        self._leaks = np.r_[~self._rate, np.ones(c.pool.size, bool)]
+        cut = len(streams)
+        self._below, self._above = (
+            Wander(*(getattr(c.wander, k)[part] for k in Wander.__slots__)) for part in (slice(cut), slice(cut, None))
+        )
+        self._pointer = Pointer(c)
         self._weights = c.weights
-        self._subject = [c.shape.layout.columns[s.column].subject for s in streams]
-        o = c.options
-        self._least = np.array([least_effect(s.statistic, o.location, o.scale, o.rate, o.psi) for s in streams])
 
     def zero(self) -> State:
         """No evidence, levels where the season puts them."""
         c = self.calibration
-        S = len(c.shape.streams)
-        bets = (S, 2, len(LAMBDAS))
+        S, P, J, M = len(c.shape.streams), c.pool.size, len(c.cadences), len(c.pool.members)
+        bets = (S + P, 2, len(LAMBDAS))
         return State(
             name=self.name, pending=blocks.nothing(c.shape.layout, c.cadences, c.shape.panel.places.shape[1]),
-            sums=np.zeros(bets), trail=np.zeros(bets),
-            first_ms=np.full(bets, -1, np.int64), moved=np.zeros(bets), weighed=np.zeros(bets), base=np.zeros(bets),
-            level=np.zeros(S), spread=c.wander.tau2.copy(), last_ms=np.full(S, -1, np.int64), end_ms=-1,
-            held=np.zeros(S, bool), side=np.zeros(S, np.int8), ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S)),
+            sums=np.zeros(bets), trail=np.zeros(bets, np.float32),
+            first_ms=np.full(bets, -1, np.int64), moved=np.zeros(bets, np.float32),
+            weighed=np.zeros(bets, np.float32), base=np.zeros(bets, np.float32),
+            level=np.zeros(S + P), spread=c.wander.tau2.copy(), last_ms=np.full(S + P, -1, np.int64), end_ms=-1,
+            pool_sums=np.zeros((J, M)), pool_counts=np.zeros((J, M)), pool_first=np.full(J, -1, np.int64),
+            recent=np.zeros((3, S)), anchor=np.zeros(P), held=np.zeros(S + P, bool), side=np.zeros(S, np.int8),
+            ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S)),
         )  # fmt: skip
 
     def unpack(self, data: bytes) -> State:
@@ -115,115 +121,119 @@ class Chain:
     ) -> tuple[State, Reading]:
         """From raw values to z, bets and sums."""
         c, (value, effect, events, season) = self.calibration, measured
-        window = c.options.window_ms
+        window, S = c.options.window_ms, len(c.shape.streams)
         end = start_ms + window
         seen = events > 0
-        started = np.where(state.last_ms < 0, start_ms, state.last_ms)
-        elapsed = np.where(seen, (end - started) / window, 0.0)
-        steps = ((end - state.end_ms) / window if state.end_ms >= 0 else 1.0) / self._length
+        since = (end - state.end_ms) / window if state.end_ms >= 0 else 1.0
         root = np.sqrt(np.maximum(events, 1.0))
         rest = np.where(self._signed, value / root, value) - season
         inverse = np.where(self._signed, 1 / np.maximum(events, 1.0), 1.0)
         tested = seen & ~self._rate
-        u, level, spread = innovate(c.wander, state.level, state.spread, rest, inverse, tested, steps, state.held)
-        z = np.clip(tail.straighten(u, c.learnt.tails) / c.learnt.kappa, -c.clip, c.clip)
-        log_e = gaussian(z, c.learnt.dead, c.learnt.cost)
+        u, level, spread = innovate(
+            self._below, state.level[:S], state.spread[:S], rest, inverse, tested, since / self._length[:S], state.held[:S]
+        )
+        z = tail.straighten(u, c.learnt.tails[:, :, :S])
+        pooled, there, open_blocks = self._pool(state, z, tested, start_ms)
+        above, level2, spread2 = innovate(
+            self._above, state.level[S:], state.spread[S:], pooled, np.ones(len(pooled)), there, since / self._length[S:], state.held[S:]
+        )
+        z2 = tail.straighten(above, c.learnt.tails[:, :, S:])
+        bounded = np.clip(np.r_[z, z2] / c.learnt.kappa, -c.clip, c.clip)
+        log_e = gaussian(bounded, c.learnt.dead, c.learnt.cost)
         upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.timezone, c.days)[0]]
-        log_e[self._rate] = poisson(value[self._rate], events[self._rate], upper[self._rate], c.learnt.kappa[self._rate])
-        on = seen[:, None, None]
-        sums = np.where(on, advance(state.sums, log_e, elapsed, ~self._rate), state.sums)
+        rare = np.flatnonzero(self._rate)
+        log_e[rare] = poisson(value[rare], events[rare], upper[rare], c.learnt.kappa[rare])
+        closed = np.r_[seen, there]
+        started = np.where(state.last_ms < 0, start_ms, state.last_ms)
+        elapsed = np.where(closed, (end - started) / window, 0.0)
+        on = closed[:, None, None]
+        sums = np.where(on, advance(state.sums, log_e, elapsed, self._leaks), state.sums)
         # a score's effect is what season and level leave of it; the others' is measured against the reference's mean
-        shift = np.where(self._signed, rest - c.wander.rho**steps * state.level, effect - c.learnt.effect_mean)
-        moved = self._trail(state, log_e, on, first, shift, events)
+        ahead = self._below.rho ** (since / self._length[:S]) * state.level[:S]
+        shift = np.where(self._signed, rest - ahead, effect - c.learnt.effect_mean)
+        P = np.zeros(len(pooled))
+        moved = self._trail(state, log_e, on, np.r_[first, self._begun(state, start_ms)], np.r_[shift, P], np.r_[events, P])
         ring = self._ring(state, shift, events) if state.held.any() else (state.ring_moved, state.ring_weighed)
+        fresh = np.stack([bounded[:S] * tested, shift * events, events])
         new = replace(
-            state, pending=pending, sums=sums, level=level, spread=spread, last_ms=np.where(seen, end, started), end_ms=end,
-            trail=moved[0], first_ms=moved[1], base=moved[2], moved=moved[3], weighed=moved[4], ring_moved=ring[0], ring_weighed=ring[1],
+            state, pending=pending, sums=sums, level=np.r_[level, level2], spread=np.r_[spread, spread2], end_ms=end,
+            last_ms=np.where(closed, end, started), trail=moved[0], first_ms=moved[1], base=moved[2], moved=moved[3], weighed=moved[4],
+            ring_moved=ring[0], ring_weighed=ring[1], recent=np.where(seen, FADE * state.recent + fresh, state.recent),
+            pool_sums=open_blocks[0], pool_counts=open_blocks[1], pool_first=open_blocks[2],
         )  # fmt: skip
-        return new, self._read(new)
+        return new, self._pointer.read(new, self._recovered(new))
+
+    def _pool(
+        self, state: State, z: Floats, seen: NDArray[np.bool_], start_ms: int
+    ) -> tuple[Floats, NDArray[np.bool_], tuple[Floats, Floats, NDArray[np.int64]]]:
+        """Pooled values, whether they were seen, and the open blocks (sums, counts, first)."""
+        c, pool = self.calibration, self.calibration.pool
+        value, there = np.zeros(pool.size), np.zeros(pool.size, bool)
+        mine = seen[pool.members]
+        zm = z[pool.members] * mine
+        if not mine.any():
+            return value, there, (state.pool_sums, state.pool_counts, state.pool_first)
+        F = len(pool.root)
+        value[:F], there[:F] = pooling.factors(pool, zm), True
+        sums, counts = state.pool_sums + zm, state.pool_counts + mine
+        number = start_ms // c.options.window_ms
+        first = np.where(state.pool_first < 0, number // pool.cadences, state.pool_first)
+        due = (number + 1) // pool.cadences > first
+        for j in np.flatnonzero(due):
+            spot = slice(F + j * pool.families, F + (j + 1) * pool.families)
+            value[spot] = pooling.normal(pool, pooling.energies(pool, sums[j], counts[j], int(j)), int(j))
+            there[spot] = True
+        gone = due[:, None]
+        return value, there, (np.where(gone, 0.0, sums), np.where(gone, 0.0, counts), np.where(due, -1, first))
+
+    def _begun(self, state: State, start_ms: int) -> NDArray[np.int64]:
+        """Start of each pooled stream's block."""
+        pool, window = self.calibration.pool, self.calibration.options.window_ms
+        F = len(pool.root)
+        first = np.where(state.pool_first < 0, start_ms, state.pool_first * pool.cadences * window)
+        out: NDArray[np.int64] = np.r_[np.full(F, start_ms, np.int64), np.repeat(first, pool.families)]
+        return out
 
     def _trail(
         self, state: State, log_e: Floats, on: NDArray[np.bool_], first: NDArray[np.int64], shift: Floats, events: Floats
-    ) -> tuple[Floats, NDArray[np.int64], Floats, Floats, Floats]:
+    ) -> tuple[Light, NDArray[np.int64], Light, Light, Light]:
         """(trail, first_ms, base, moved, weighed): the likeliest beginning of a change, and what has come since."""
         climbed = np.maximum(state.trail + np.maximum(log_e, -1e6), 0.0)
         begins = on & (state.trail <= 0) & (climbed > 0)
         keep = np.where(begins | (on & (climbed <= 0)), 0.0, 1.0)
         grows = np.where(on & (climbed > 0), events[:, None, None], 0.0)
         return (
-            np.where(on, climbed, state.trail),
+            np.where(on, climbed, state.trail).astype(np.float32),
             np.where(begins, first[:, None, None], state.first_ms),
-            np.where(begins, state.level[:, None, None], state.base),
-            keep * state.moved + grows * shift[:, None, None],
-            keep * state.weighed + grows,
+            np.where(begins, state.level[:, None, None], state.base).astype(np.float32),
+            (keep * state.moved + grows * shift[:, None, None]).astype(np.float32),
+            (keep * state.weighed + grows).astype(np.float32),
         )
 
     def _ring(self, state: State, shift: Floats, events: Floats) -> tuple[Floats, Floats]:
         moved = np.concatenate([state.ring_moved[1:], (shift * events)[None]])
         return moved, np.concatenate([state.ring_weighed[1:], events[None]])
 
-    def _read(self, state: State) -> Reading:
-        c = self.calibration
-        weighted = self._weights * state.sums
-        sides = weighted.sum(-1)  # (S, 2)
-        total = float(sides.sum())
-        shares: dict[str, float] = {}
-        if total > 0:
-            for subject, part in zip(self._subject, sides.sum(-1), strict=True):
-                shares[subject] = shares.get(subject, 0.0) + float(part) / total
-        leads: list[Lead] = []
-        passed, carried = False, 0.0
-        named: set[tuple[int, str, int]] = set()
-        for spot in np.argsort(-sides, axis=None, kind="stable")[: 4 * MOST_LEADS] if total > 0 else ():
-            if carried >= EVIDENCE or len(leads) >= MOST_LEADS:
-                break
-            i, side = int(spot) // 2, int(spot) % 2
-            stream = c.shape.streams[i]
-            carried += float(sides[i, side]) / total
-            if (stream.column, stream.statistic, side) in named:
-                continue
-            named.add((stream.column, stream.statistic, side))
-            lead, effect = self._lead(state, weighted, i, side, total, shares)
-            leads.append(lead)
-            passed = passed or abs(effect) >= self._least[i]
-        return Reading(
-            float(np.log10(max(total, 1e-300))), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads),
-            self._recovered(state), passed, total > 0, c.stage.pages,
-        )  # fmt: skip
-
-    def _lead(self, state: State, weighted: Floats, i: int, side: int, total: float, shares: Mapping[str, float]) -> tuple[Lead, float]:
-        c = self.calibration
-        stream = c.shape.streams[i]
-        column = c.shape.layout.columns[stream.column]
-        best = int(np.argmax(weighted[i, side]))
-        weight = float(state.weighed[i, side, best])
-        effect = float(state.moved[i, side, best]) / weight if weight > 0 else 0.0
-        if stream.law == "omnibus":
-            direction: Direction = "changed"
-        else:
-            direction = "up" if side == 0 else "down"
-        onset = int(state.first_ms[i, side, best])
-        statistic = "categories" if stream.statistic == "level" else stream.statistic
-        return Lead(
-            column.name, column.subject, column.group, statistic, direction, size_of(stream.statistic, effect), unit_of(stream.statistic),
-            float(weighted[i, side].sum()) / total, onset if onset >= 0 else state.end_ms - c.options.window_ms, int(weight),
-            float(np.log10(max(shares[column.subject] * total, 1e-300))), i,
-            float(state.base[i, side, best]),
-        ), effect  # fmt: skip
-
     def reset(self, state: State) -> State:
         """Evidence starts again from nothing, as after a page; seasons and levels stay."""
-        zero = np.zeros_like(state.sums)
-        return replace(state, sums=zero, trail=zero, moved=zero, weighed=zero, first_ms=np.full(zero.shape, -1, np.int64))
+        zero, light = np.zeros_like(state.sums), np.zeros_like(state.trail)
+        S = len(self.calibration.shape.streams)
+        bets = (self._weights * state.sums)[S:].reshape(self.calibration.pool.size, -1)
+        best = (np.arange(len(bets)), np.argmax(bets, axis=1)) if len(bets) else (np.zeros(0, int), np.zeros(0, int))
+        began = state.trail[S:].reshape(bets.shape)[best] > 0
+        anchor = np.where(began, state.base[S:].reshape(bets.shape)[best], state.level[S:])
+        return replace(state, sums=zero, trail=light, moved=light, weighed=light, first_ms=np.full(zero.shape, -1, np.int64), anchor=anchor)
 
     def freeze(self, state: State, leads: Sequence[Lead]) -> State:
-        """Hold the level of the leads' columns while an incident is open; the leads' own at what it was at their onset.
+        """Hold the levels of the leads' columns and of the pooled streams while an incident is open, at what they were at its onset.
 
         Otherwise the filter would follow the shift and call it recovered.
         """
         held, side, level = state.held.copy(), state.side.copy(), state.level.copy()
         columns = {self.calibration.shape.streams[lead.stream].column for lead in leads}
-        held |= np.isin(self._column, sorted(columns))
+        S = len(self._column)
+        held[:S] |= np.isin(self._column, sorted(columns))
+        held[S:], level[S:] = True, state.anchor
         for lead in leads:
             way = 1 if lead.direction == "down" else 0
             level[lead.stream] = lead.level
@@ -232,10 +242,10 @@ class Chain:
 
     def thaw(self, state: State) -> State:
         """Levels follow again, evidence starts again: the return to normal never pages."""
-        S = len(state.held)
         calm = replace(
-            state, held=np.zeros(S, bool), side=np.zeros(S, np.int8), ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S))
-        )
+            state, held=np.zeros_like(state.held), side=np.zeros_like(state.side), ring_moved=np.zeros_like(state.ring_moved),
+            ring_weighed=np.zeros_like(state.ring_weighed),
+        )  # fmt: skip
         return self.reset(calm)
 
     def _recovered(self, state: State) -> bool | None:
@@ -249,5 +259,5 @@ class Chain:
         c = self.calibration
         noise = c.wander.tau2[led] + c.wander.w[led] / RING + c.wander.a[led] / np.maximum(weight, 1.0)
         usual = 2 * np.sqrt(noise) * c.learnt.kappa[led]
-        gate = np.where(self._signed[led], np.maximum(self._least[led], usual), self._least[led])
+        gate = np.where(self._signed[led], np.maximum(self._pointer.least[led], usual), self._pointer.least[led])
         return bool((weight > 0).all() and (effect <= CALM * gate).all())

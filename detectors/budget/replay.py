@@ -28,6 +28,22 @@ class Tape:
     cost: Floats
     upper: Floats
 
+    def only(self, some: Flags) -> Tape:
+        """The tape of some streams alone."""
+        return Tape(
+            self.z[:, some], self.events[:, some], self.elapsed[:, some], self.rate[some], self.dead[some], self.cost[some],
+            self.upper[:, some],
+        )  # fmt: skip
+
+
+def elapsed(end: Floats, seen: Flags, start: float) -> Floats:
+    """Windows since each stream's block before (T, S), zero where none closed."""
+    out = np.zeros(seen.shape)
+    for s in range(seen.shape[1]):
+        at = np.flatnonzero(seen[:, s])
+        out[at, s] = np.diff(end[at], prepend=start)
+    return out
+
 
 def log_bets(tape: Tape, t: int, streams: NDArray[np.int64], kappa: Floats, clip: float) -> Floats:
     """ln e of one row for some streams; `kappa` widens z, or tempers the bets on rates."""

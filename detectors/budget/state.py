@@ -12,8 +12,9 @@ from detectors.budget.packing import pack, unpack
 from detectors.streams.blocks import Pending
 
 Floats = NDArray[np.float64]
+Light = NDArray[np.float32]  # onset and effect: seven digits are plenty
 Ints = NDArray[np.int64]
-VERSION = 2
+VERSION = 3
 RING = 12  # windows over which recovery is judged
 
 
@@ -25,16 +26,19 @@ class State:
     `moved`, `weighed` effect times events and events since; `base` the filter's level before that block.
     `level`, `spread` of the filter; `last_ms` end of the stream's last block; `end_ms` end of the last window.
     `held` streams have their level frozen; `ring_moved`, `ring_weighed` (RING, S) their last windows; `side` +1, -1 or 0 what led.
+    The S streams are followed by the pooled ones. `pool_sums`, `pool_counts` (J, M) and `pool_first` (J,) are their open blocks,
+    `recent` (3, S) fading sums of z, of effect times events and of events, by which pooled evidence is traced to columns;
+    `anchor` the pooled streams' level before the evidence of the last page.
     """
 
     name: str
     pending: Pending
     sums: Floats
-    trail: Floats
+    trail: Light
     first_ms: Ints
-    moved: Floats
-    weighed: Floats
-    base: Floats
+    moved: Light
+    weighed: Light
+    base: Light
     level: Floats
     spread: Floats
     last_ms: Ints
@@ -43,6 +47,11 @@ class State:
     side: NDArray[np.int8]
     ring_moved: Floats
     ring_weighed: Floats
+    pool_sums: Floats
+    pool_counts: Floats
+    pool_first: Ints
+    recent: Floats
+    anchor: Floats
 
     def pack(self) -> bytes:
         """Versioned bytes without pickle."""

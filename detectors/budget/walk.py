@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.budget import calendar, tail, wander
+from detectors.budget import calendar, pooled, tail, wander
 from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
+from detectors.budget.innovation import Wander
 from detectors.budget.rare import hour_of
-from detectors.budget.replay import Tape, pages
+from detectors.budget.replay import Tape, elapsed, pages
 from detectors.budget.series import series
 from detectors.budget.slots import slot_of_week
 
@@ -30,9 +31,18 @@ def tape_of(calibration: Calibration, history: History) -> Tape:
     rest[:, c.learnt.sharp] -= c.learnt.slots[slot]
     hour = hour_of(history.start_ms + history.window_ms // 2, c.options.timezone, c.days)
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
-    u = wander.innovations(c.wander, rest, inverse, past.seen & ~rate, steps[:, None] / cadence)
-    z = np.where(rate, past.value, tail.straighten(u, c.learnt.tails))
-    return Tape(z, past.events, past.elapsed, rate, c.learnt.dead, c.learnt.cost, c.learnt.upper[hour])
+    S, P = len(c.shape.streams), c.pool.size
+    below, above = (Wander(*(getattr(c.wander, k)[part] for k in Wander.__slots__)) for part in (slice(S), slice(S, None)))
+    u = wander.innovations(below, rest, inverse, past.seen & ~rate, steps[:, None] / cadence)
+    z = tail.straighten(u, c.learnt.tails[:, :, :S])
+    value, there = pooled.values(c.pool, z, past.seen & ~rate, history.start_ms // history.window_ms)
+    one = np.ones(value.shape)
+    u = wander.innovations(above, value, one, there, steps[:, None] / c.pool.cadence)
+    return Tape(
+        np.c_[np.where(rate, past.value, z), tail.straighten(u, c.learnt.tails[:, :, S:])], np.c_[past.events, there],
+        np.c_[past.elapsed, elapsed(end / history.window_ms, there, history.start_ms[0] / history.window_ms)],
+        np.r_[rate, np.zeros(P, bool)], c.learnt.dead, c.learnt.cost, np.c_[c.learnt.upper[hour], one],
+    )  # fmt: skip
 
 
 def pages_of(calibration: Calibration, history: History, thresholds: tuple[float, ...] | None = None) -> list[list[int]]:

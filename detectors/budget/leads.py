@@ -1,0 +1,128 @@
+"""Whom the evidence points at: shares per subject, and leads until nine tenths of it are named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.budget.calibrated import Calibration
+from detectors.budget.effects import least_effect, size_of, unit_of
+from detectors.budget.reading import Direction, Lead, Reading
+from detectors.budget.state import State
+
+Floats = NDArray[np.float64]
+MOST = 20  # leads named
+EVIDENCE = 0.9  # of it, until which they are named
+TOGETHER = 5  # columns named for one pooled stream
+
+
+class Pointer:
+    """Reads a state of one calibration; holds only what follows from it."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        c = self.calibration = calibration
+        o = c.options
+        self.least = np.array([least_effect(s.statistic, o.location, o.scale, o.rate, o.psi) for s in c.shape.streams])
+        subjects = [c.shape.layout.columns[s.column].subject for s in c.shape.streams]
+        self._names = sorted(set(subjects))
+        self._subject = np.array([self._names.index(s) for s in subjects], np.int64)
+        self._weights = c.weights
+
+    def read(self, state: State, recovered: bool | None) -> Reading:
+        """The reading after the window that led to `state`."""
+        c, S = self.calibration, len(self.calibration.shape.streams)
+        weighted = self._weights * state.sums
+        sides = weighted.sum(-1)
+        total = float(sides.sum())
+        parts = self._traced(state)
+        shares = self._shares(sides, parts, total) if total > 0 else {}
+        leads: list[Lead] = []
+        named: set[tuple[int, str, int]] = set()
+        passed, carried = False, 0.0
+        for spot in np.argsort(-sides, axis=None, kind="stable")[: 8 * MOST] if total > 0 else ():
+            if carried >= EVIDENCE or len(leads) >= MOST:
+                break
+            i, side = int(spot) // 2, int(spot) % 2
+            carried += float(sides[i, side]) / total
+            found = self._single(state, weighted, i, side) if i < S else self._together(state, weighted, i, side, parts)
+            for lead, effect in found:
+                key = (c.shape.streams[lead.stream].column, lead.statistic, side if i < S else 0)
+                if key not in named:
+                    named.add(key)
+                    leads.append(self._placed(lead, total, shares))
+                    passed = passed or abs(effect) >= self.least[lead.stream]
+        return Reading(
+            math.log10(max(total, 1e-300)), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads[:MOST]),
+            recovered, passed, total > 0, c.stage.pages,
+        )  # fmt: skip
+
+    def _traced(self, state: State) -> Floats:
+        """How much of a family's recent z^2 each member has, shape (M,)."""
+        pool = self.calibration.pool
+        square = state.recent[0, pool.members] ** 2
+        whole = np.bincount(pool.family, square, pool.families) if pool.size else np.zeros(1)
+        out: Floats = square / np.maximum(whole[pool.family], 1e-300)
+        return out
+
+    def _shares(self, sides: Floats, parts: Floats, total: float) -> dict[str, float]:
+        c, S = self.calibration, len(self.calibration.shape.streams)
+        both = sides.sum(-1)
+        found = np.bincount(self._subject, both[:S], len(self._names))
+        if c.pool.size:
+            of = np.array([c.pool.of_family(p) for p in range(c.pool.size)])
+            family = np.bincount(of, both[S:], c.pool.families)
+            found = found + np.bincount(self._subject[c.pool.members], parts * family[c.pool.family], len(self._names))
+        return {name: float(part) / total for name, part in zip(self._names, found, strict=True)}
+
+    def _single(self, state: State, weighted: Floats, i: int, side: int) -> Iterator[tuple[Lead, float]]:
+        c = self.calibration
+        stream = c.shape.streams[i]
+        best = int(np.argmax(weighted[i, side]))
+        weight = float(state.weighed[i, side, best])
+        effect = float(state.moved[i, side, best]) / weight if weight > 0 else 0.0
+        direction: Direction = "changed" if stream.law == "omnibus" else "up" if side == 0 else "down"
+        statistic = "categories" if stream.statistic == "level" else stream.statistic
+        yield (
+            self._lead(
+                state, i, statistic, direction, size_of(stream.statistic, effect), unit_of(stream.statistic), weighted[i, side],
+                int(state.first_ms[i, side, best]), int(weight), float(state.base[i, side, best]),
+            ),
+            effect,
+        )  # fmt: skip
+
+    def _together(self, state: State, weighted: Floats, i: int, side: int, parts: Floats) -> Iterator[tuple[Lead, float]]:
+        """The columns that moved most, for evidence that only all of them have."""
+        c, S = self.calibration, len(self.calibration.shape.streams)
+        mine = np.flatnonzero(c.pool.family == c.pool.of_family(i - S))
+        best = int(np.argmax(weighted[i, side]))
+        for m in mine[np.argsort(-parts[mine], kind="stable")][:TOGETHER]:
+            member = int(c.pool.members[m])
+            moved, weight = state.recent[1, member], state.recent[2, member]
+            effect = float(moved / weight) if weight > 0 else 0.0
+            statistic = c.shape.streams[member].statistic
+            direction: Direction = "changed" if c.shape.streams[member].law == "omnibus" else "up" if effect >= 0 else "down"
+            yield (
+                self._lead(
+                    state, member, "all together", direction, size_of(statistic, effect), unit_of(statistic), weighted[i, side] * parts[m],
+                    int(state.first_ms[i, side, best]), int(weight), float(state.level[member]),
+                ),
+                effect,
+            )  # fmt: skip
+
+    def _lead(
+        self, state: State, i: int, statistic: str, direction: Direction, size: float, unit: str, evidence: Floats, onset_ms: int,
+        events: int, level: float,
+    ) -> Lead:  # fmt: skip
+        """A lead whose share is still an amount of evidence."""
+        column = self.calibration.shape.layout.columns[self.calibration.shape.streams[i].column]
+        onset = onset_ms if onset_ms >= 0 else state.end_ms - self.calibration.options.window_ms
+        return Lead(
+            column.name, column.subject, column.group, statistic, direction, size, unit, float(evidence.sum()), onset, events, 0.0, i, level
+        )
+
+    def _placed(self, lead: Lead, total: float, shares: dict[str, float]) -> Lead:
+        alone = math.log10(max(shares[lead.subject] * total, 1e-300))
+        return Lead(**{n: getattr(lead, n) for n in Lead.__slots__} | {"share": lead.share / total, "log10_alone": alone})
