@@ -267,5 +267,6 @@ def test_an_empty_slice_before_any_event_has_no_mark() -> None:
     assert Fold(PLAN).fold(piece(stamped=False)).mark_ms is None
 
 
-def test_a_model_that_is_gone_is_counted() -> None:
-    assert Fold(PLAN).fold(piece(one("gone", [T, T]))).counts == {("", "unknown_model"): 2}
+def test_a_model_of_another_shard_is_counted() -> None:
+    folded = Fold(PLAN).fold(piece(one("elsewhere", [T, T])))
+    assert (folded.counts, folded.panes, folded.mark_ms) == ({("", "other_shard"): 2}, {}, T)
