@@ -66,5 +66,5 @@ def light(hour_of_day: float, cloud: float) -> Light:
         return dark + (bright * dim - dark) * day + glow * warm
 
     ambient = (mix(0.24, 0.98, 0.14), mix(0.24, 0.97, 0.03), mix(0.32, 0.96, -0.10))
-    sky = (mix(0.06, 0.45, 0.40), mix(0.07, 0.64, 0.12), mix(0.15, 0.90, -0.14))
+    sky = (mix(0.09, 0.45, 0.40), mix(0.09, 0.64, 0.12), mix(0.15, 0.90, -0.14))  # at night the glow of the town, clouds or not
     return Light(ambient, sky, 1.0 - day)
