@@ -11,7 +11,7 @@ import numpy as np
 from monitor.batch import Records, Slice
 from monitor.codecs.assembly import Assembly, Gathered
 from monitor.codecs.leaves import body_leaves, head_leaves, text_of
-from monitor.codecs.shapes import Shape, parse
+from monitor.codecs.shapes import MOST_OBJECTS, MOST_ROWS, Shape, parse
 from monitor.errors import Misconfigured, Poison
 from monitor.plan import Plan, Stream
 
@@ -48,7 +48,7 @@ class JsonCodec:
         """Columns per model and version, rejected records with their reasons, and counts; never raises for what records hold."""
         assembly = Assembly(self._plan, self._stream, records)
         sizes = [0 if value is None else len(value) for value in records.values]
-        clean = bool(sizes) and min(sizes) > 0 and max(sizes) <= self._plan.limits.max_record_bytes
+        clean = bool(sizes) and min(sizes) > 0 and max(sizes) <= min(self._plan.limits.max_record_bytes, MOST_OBJECTS)
         gathered = self._quickly(records, assembly) if clean else None
         for rows in self._carefully(records, assembly) if gathered is None else gathered:
             assembly.add(rows)
@@ -100,6 +100,8 @@ class JsonCodec:
                 for part in self._parts(value):
                     try:
                         held = self._rows(part)
+                        if row + len(held) > MOST_ROWS:
+                            raise Poison("too_many_rows", f"more than {MOST_ROWS} rows in one record")
                     except Poison as poison:
                         assembly.reject(i, poison.reason, poison.detail)
                         row += 1
@@ -135,6 +137,8 @@ class JsonCodec:
 
     def _rows(self, value: bytes) -> list[tuple[str | None, tuple[Any, ...]]]:
         """Whose rows a record holds, and their raw values; Poison where it cannot be read."""
+        if len(value) > MOST_OBJECTS and value.count(b"{") > MOST_OBJECTS:
+            raise Poison("too_many_rows", f"more than {MOST_OBJECTS} objects in one record")
         try:
             rows = self._typed(value)
         except _REFUSALS:

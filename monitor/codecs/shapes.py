@@ -21,7 +21,8 @@ _TEXT: Any = str | int | float | bool | None
 _VECTOR: Any = list[float] | dict[str, float] | None
 _TYPES: dict[Form, Any] = {"number": _NUMBER, "text": _TEXT, "picture": _TEXT, "vector": _VECTOR}
 
-MOST_ROWS = 1 << 20
+MOST_ROWS = 1 << 17  # in one record
+MOST_OBJECTS = 1 << 20  # a record of nothing but {} would take a hundred times its length in memory
 
 
 class Shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from monitor.batch import INVALID, MISSING, NOT_FINITE, OK, Batch, Blobs, Numbers, Records, Slice, Texts, Vectors
 from monitor.codecs import codec_for, formats
 from monitor.codecs.assembly import COUNTS, REASONS
+from monitor.codecs.shapes import MOST_OBJECTS, MOST_ROWS
 from monitor.errors import Misconfigured
 from monitor.plan import DeadLetter, Feature, Fields, Label, Limits, Model, Owner, Plan, Prediction, Schema, Stream
 
@@ -27,6 +29,7 @@ SCHEMA = Schema(
     segments=("camera", "weather"),
 )
 FIELDS = Fields(id=("id",), time=("ts",), model=("model", "name"), version=("model", "version"))
+LINES_STREAM = Stream("s", "t", "inputs", format="jsonl", fields=FIELDS)
 ISO, MS = "2026-03-01T12:00:00.250+01:00", 1_772_362_800_250
 GOOD: dict[str, Any] = {
     "id": "r1", "ts": ISO, "model": {"name": "m", "version": 3}, "sensors": {"speed": 12.5}, "weather": "rain",
@@ -282,6 +285,22 @@ def test_rows_inside_a_record_share_what_stands_outside() -> None:
     assert (speed.values[0], speed.flags.tolist()) == (1.0, [OK, INVALID])
     assert batch.columns["weather"] == Texts(["rain", "rain"])
     assert batch.ids == ["r/0", "r/1"], "one id for the record: its rows are told apart"
+
+
+@pytest.mark.parametrize(
+    ("record", "because"),
+    [
+        (b"[" + b"{}," * MOST_ROWS + b"{}]", "one row more than fit"),
+        (b"[" + b"3," * MOST_ROWS + b"3]", "or whatever they are"),
+        (b"[" + b"{}," * MOST_OBJECTS + b"{}]", "so many objects that they are not even parsed"),
+        (b'{"sensors": [' + b"{}," * MOST_ROWS + b"{}]}", "inside the record"),
+        (b'{"sensors": [{"speed": 1}], "camera": "x", "model": [{}, {}]}', "lists of different lengths on the way to fields"),
+    ],
+)
+def test_too_many_rows(record: bytes, because: str) -> None:
+    of = replace(plan(), limits=Limits())
+    assert [r.reason for r in decode(record, GOOD, of=of).rejected] == ["too_many_rows"], because
+    assert [r.reason for r in decode(b"\n".join([record] * 2), of=replace(of, streams={"s": LINES_STREAM})).rejected] == ["too_many_rows"]
 
 
 def test_a_bad_row_costs_itself_only() -> None:
