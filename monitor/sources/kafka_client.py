@@ -65,7 +65,6 @@ class KafkaClient:
         cluster = getattr(self._consumer, "_cluster", None)
         if cluster is not None:
             cluster.config["allow_auto_create_topics"] = False
-        self._cluster = cluster
         self.assigned: set[str] = set()
 
     def _tp(self, partition: str) -> TopicPartition:
@@ -150,11 +149,6 @@ class KafkaClient:
         except Exception as error:
             raise self._failure(error) from error
         return {partition: int(offset) for partition, offset in found.items() if offset is not None}
-
-    def identity(self, topic: str) -> str | None:
-        """The topic's identity as the client knows it now, if it says: it has to learn a new one before it can fetch by it."""
-        known = self._cluster.topic_id(topic) if self._cluster is not None else None
-        return None if known is None else str(known)
 
     def commit(self, offsets: Mapping[str, int], metadata: str) -> None:
         """Tell the broker, for lag tools; raises `ClientFailed`."""

@@ -37,7 +37,7 @@ kafka() {
     say "fetching Apache Kafka (40 MB)"
     rm -rf "$cache/kafka"
     mkdir -p "$libs"
-    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" -DincludeScope=runtime
+    mvn -q -B -Dstyle.color=never -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" -DincludeScope=runtime
     touch "$stamp"
     say "Apache Kafka is there: $(ls "$libs" | wc -l) jars"
 }
