@@ -27,7 +27,6 @@ __all__ = ["Chain", "Lead", "Reading", "State"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.float32]
-FADE = 0.9  # of recent sums, from window to window
 CALM = 0.8  # recovered when the joint effect is inside this part of the gate
 
 
@@ -74,7 +73,7 @@ class Chain:
             weighed=np.zeros(bets, np.float32), base=np.zeros(bets, np.float32),
             level=np.zeros(S + P), spread=c.wander.tau2.copy(), last_ms=np.full(S + P, -1, np.int64), end_ms=-1,
             pool_sums=np.zeros((J, M)), pool_counts=np.zeros((J, M)), pool_first=np.full(J, -1, np.int64),
-            recent=np.zeros((3, S)), anchor=np.zeros(P), held=np.zeros(S + P, bool), side=np.zeros(S, np.int8),
+            anchor=np.zeros(P), held=np.zeros(S + P, bool), side=np.zeros(S, np.int8),
             ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S)),
         )  # fmt: skip
 
@@ -154,11 +153,10 @@ class Chain:
         P = np.zeros(len(pooled))
         moved = self._trail(state, log_e, on, np.r_[first, self._begun(state, start_ms)], np.r_[shift, P], np.r_[events, P])
         ring = self._ring(state, shift, events) if state.held.any() else (state.ring_moved, state.ring_weighed)
-        fresh = np.stack([bounded[:S] * tested, shift * events, events])
         new = replace(
             state, pending=pending, sums=sums, level=np.r_[level, level2], spread=np.r_[spread, spread2], end_ms=end,
             last_ms=np.where(closed, end, started), trail=moved[0], first_ms=moved[1], base=moved[2], moved=moved[3], weighed=moved[4],
-            ring_moved=ring[0], ring_weighed=ring[1], recent=np.where(seen, FADE * state.recent + fresh, state.recent),
+            ring_moved=ring[0], ring_weighed=ring[1],
             pool_sums=open_blocks[0], pool_counts=open_blocks[1], pool_first=open_blocks[2],
         )  # fmt: skip
         return new, self._pointer.read(new, self._recovered(new))

@@ -60,9 +60,9 @@ class Pointer:
         )  # fmt: skip
 
     def _traced(self, state: State) -> Floats:
-        """How much of a family's recent z^2 each member has, shape (M,)."""
+        """How much each member has of its family's evidence, by the trails' squares, shape (M,)."""
         pool = self.calibration.pool
-        square = state.recent[0, pool.members] ** 2
+        square = state.trail[pool.members].max(axis=(1, 2), initial=0.0).astype(float) ** 2
         whole = np.bincount(pool.family, square, pool.families) if pool.size else np.zeros(1)
         out: Floats = square / np.maximum(whole[pool.family], 1e-300)
         return out
@@ -100,14 +100,17 @@ class Pointer:
         best = int(np.argmax(weighted[i, side]))
         for m in mine[np.argsort(-parts[mine], kind="stable")][:TOGETHER]:
             member = int(c.pool.members[m])
-            moved, weight = state.recent[1, member], state.recent[2, member]
-            effect = float(moved / weight) if weight > 0 else 0.0
+            way, bet = np.unravel_index(int(np.argmax(state.trail[member])), state.trail[member].shape)
+            weight = float(state.weighed[member, way, bet])
+            if weight <= 0:
+                continue
+            effect = float(state.moved[member, way, bet]) / weight
             statistic = c.shape.streams[member].statistic
-            direction: Direction = "changed" if c.shape.streams[member].law == "omnibus" else "up" if effect >= 0 else "down"
+            direction: Direction = "changed" if c.shape.streams[member].law == "omnibus" else "up" if way == 0 else "down"
             yield (
                 self._lead(
                     state, member, "all together", direction, size_of(statistic, effect), unit_of(statistic), weighted[i, side] * parts[m],
-                    int(state.first_ms[i, side, best]), int(weight), float(state.level[member]),
+                    int(state.first_ms[i, side, best]), int(weight), float(state.base[member, way, bet]),
                 ),
                 effect,
             )  # fmt: skip

@@ -27,7 +27,6 @@ class State:
     `level`, `spread` of the filter; `last_ms` end of the stream's last block; `end_ms` end of the last window.
     `held` streams have their level frozen; `ring_moved`, `ring_weighed` (RING, S) their last windows; `side` +1, -1 or 0 what led.
     The S streams are followed by the pooled ones. `pool_sums`, `pool_counts` (J, M) and `pool_first` (J,) are their open blocks,
-    `recent` (3, S) fading sums of z, of effect times events and of events, by which pooled evidence is traced to columns;
     `anchor` the pooled streams' level before the evidence of the last page.
     """
 
@@ -50,7 +49,6 @@ class State:
     pool_sums: Floats
     pool_counts: Floats
     pool_first: Ints
-    recent: Floats
     anchor: Floats
 
     def pack(self) -> bytes:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from detectors.budget.calibration import Options, calibrate
 from detectors.budget.chain import Chain
 from detectors.budget.history import History
 from detectors.testing.steps import Counts, walk
-from detectors.testing.traffic import Drift
+from detectors.testing.traffic import DAY_MS, SCENARIOS, WINDOW_MS, Drift, draw
 
 Live = Callable[..., History]
 
@@ -147,3 +148,22 @@ def test_below_the_owners_minimum_the_effect_gate_holds(chain: Chain, live: Live
     history = live(288, 23, Drift(shift=0.06), 0)
     ends = [r for _, _, r in walk(chain, history) if r.log10_m >= r.log10_ticket and r.leads[0].statistic == "location"]
     assert all(not r.effect_ok for r in ends if r.leads[0].events > 30_000)
+
+
+def test_everything_moved_a_little() -> None:
+    """A tenth of an sd in each of sixteen features: none of them could say so for days, together they do within the hour."""
+    columns, past = draw(SCENARIOS["all"], 16, 10 * 288, 41, world=4)
+    chain = Chain(calibrate(columns, past, Options(WINDOW_MS)))
+    start = 10 * DAY_MS
+    usual, moved = (
+        draw(SCENARIOS["all"], 16, 48, 42, world=4, start_ms=start, drift=d, onset=24)[1] for d in (None, Drift(shift=0.15, features=16))
+    )
+    assert all(r.log10_m < r.log10_a for _, _, r in walk(chain, usual))
+    paged = [(row, r) for row, _, r in walk(chain, moved) if r.log10_m >= r.log10_a]
+    assert paged, "not within two hours"
+    row, reading = paged[0]
+    assert row >= 24
+    together = [lead for lead in reading.leads if lead.statistic == "all together"]
+    assert together
+    assert all(lead.direction == "up" for lead in together if lead.unit == "sd")
+    assert reading.effect_ok
