@@ -89,7 +89,7 @@ Values: TypeAlias = Numbers | Texts | Blobs | Vectors
 class Batch:
     """Events of one model, role, version and partition as columns, in offset order.
 
-    `seq` is the event's place in its partition (the offset; with several rows in a message, offset * 2**20 + row), so
+    `seq` is the event's place in its partition (codecs write offset * 2**20 + row, whether a message holds one row or many), so
     that (partition, seq) identifies an event whatever the batches. `columns` is keyed by the schema's names: features,
     "prediction", "probabilities", "label". `segments` holds the values of the schema's segments, if any.
     """

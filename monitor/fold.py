@@ -39,7 +39,7 @@ class Fold:
 
     @property
     def state(self) -> dict[str, int]:
-        """Newest event time per partition: all there is to save."""
+        """Newest event time per partition: all there is to save. A jump not yet confirmed (monitor.lateness) is forgotten."""
         return dict(self._marks)
 
     @state.setter
