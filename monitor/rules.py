@@ -47,20 +47,15 @@ def breaches(model: Model, window: Closed, seen: frozenset[str], last_events_ms:
     `seen`: columns that had a value in an earlier window; `last_events_ms`: end of the last window with events before this one.
     """
     found: dict[tuple[str, str], Breach] = {}
-    for column in model.columns:
-        cells = window.cells.get(column.name)
-        total = int(cells.sum()) if cells is not None else 0
-        if cells is None or total < ENOUGH_EVENTS:
-            continue
-        missing, bad = cells[0] / total, bad_share(column.kind, cells)
+    for subject, shares in _shares(model, window, seen).items():
         limit = model.rules.missing
-        if limit is not None and missing >= limit and column.name in seen:
-            text = f"{missing:.0%} of `{column.subject}` is missing ({total} events)"
-            found.setdefault(("missing", column.subject), Breach("missing", column.subject, float(missing), text))
+        if limit is not None and shares.missing >= limit:
+            text = f"{shares.missing:.0%} of `{subject}` is missing ({shares.events} events)"
+            found["missing", subject] = Breach("missing", subject, shares.missing, text)
         limit = model.rules.invalid_share
-        if limit is not None and bad > limit:
-            text = f"{bad:.0%} of `{column.subject}` cannot be read as {column.kind} ({total} events): has the schema changed?"
-            found.setdefault(("invalid", column.subject), Breach("invalid", column.subject, bad, text))
+        if limit is not None and shares.bad > limit:
+            text = f"{shares.bad:.0%} of `{subject}` cannot be read as {shares.kind} ({shares.events} events): has the schema changed?"
+            found["invalid", subject] = Breach("invalid", subject, shares.bad, text)
     for partition in window.unreadable:
         text = f"partition {partition} cannot be read: a batch in it is damaged, and windows close without it"
         found["unreadable", partition] = Breach("unreadable", partition, 1.0, text)
@@ -71,10 +66,29 @@ def breaches(model: Model, window: Closed, seen: frozenset[str], last_events_ms:
     return list(found.values())
 
 
-def bad_share(kind: str, cells: NDArray[np.int64]) -> float:
-    """Share of values that are not what the schema says: not finite or invalid (numeric), invalid (categorical)."""
-    bad = cells[1] + cells[2] if kind == "numeric" else cells[1]
-    return float(bad / max(1, cells.sum()))
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    events: int
+    kind: str
+    missing: float
+    bad: float
+
+
+def _shares(model: Model, window: Closed, seen: frozenset[str]) -> dict[str, _Shares]:
+    """Per schema column the least of its columns' shares: a picture without a JPEG quality is still a picture."""
+    found: dict[str, _Shares] = {}
+    for column in model.columns:
+        cells = window.cells.get(column.name)
+        total = int(cells.sum()) if cells is not None else 0
+        if cells is None or total < ENOUGH_EVENTS:
+            continue
+        bad = int(cells[1] + cells[2]) if column.kind == "numeric" else int(cells[1])
+        missing = float(cells[0] / total) if column.name in seen else 0.0
+        kind = {"images": "a picture", "embeddings": "a vector"}.get(column.group, f"a {column.kind} value")
+        old = found.get(column.subject)
+        least = (missing, bad / total) if old is None else (min(old.missing, missing), min(old.bad, bad / total))
+        found[column.subject] = _Shares(total, kind, *least)
+    return found
 
 
 def with_values(model: Model, window: Closed) -> frozenset[str]:

@@ -220,6 +220,18 @@ RULES = [
     ({"x": [0, 0, 13, 0, 47, 0]}, frozenset({"x"}), ["invalid:x"], "more than a fifth cannot be read"),
     ({"x": [0, 13, 0, 0, 47, 0]}, frozenset({"x"}), ["invalid:x"], "not finite is as bad"),
     ({"x": [0, 6, 6, 0, 48, 0]}, frozenset({"x"}), [], "a fifth is tolerated"),
+    (
+        {"frame.quality": [60, 0, 0, 0, 0, 0], "frame.brightness": [0, 0, 0, 0, 60, 0]},
+        frozenset({"frame.quality", "frame.brightness"}),
+        [],
+        "PNG has no JPEG quality, and is a picture all the same",
+    ),
+    (
+        {"frame.quality": [0, 0, 60, 0, 0, 0], "frame.brightness": [0, 0, 60, 0, 0, 0]},
+        frozenset(),
+        ["invalid:frame"],
+        "no picture can be decoded",
+    ),
     ({"prediction": [0, 30, 0, 0, 30]}, frozenset(), ["invalid:prediction"], "categories have their invalid cell elsewhere"),
 ]
 
