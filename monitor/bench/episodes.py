@@ -1,0 +1,115 @@
+"""One model of the detection bench: calibrated, watched for a quiet month, then made to drift."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from detectors.budget.calibration import Calibration, Options, calibrate
+from detectors.budget.chain import Chain, Lead
+from detectors.budget.history import History
+from detectors.budget.walk import pages_of
+from detectors.layout import Column
+from detectors.testing.steps import walk
+from detectors.testing.traffic import DAY_MS, DRIFTS, SCENARIOS, WINDOW_MS, Drift, draw
+from monitor.bench.peers import PEERS, largest, usual_shares
+
+DAY = DAY_MS // WINDOW_MS
+BEFORE = 40  # quiet windows before each drift
+Cell: TypeAlias = dict[str, Any]
+
+
+def run(scenario: str, seed: int, features: int, days: int, live: int, drifts: tuple[str, ...] = (), starts: int = 0) -> Cell:
+    """One model: calibrated, watched for a quiet month, then drifting."""
+    kind = SCENARIOS[scenario]
+    columns, past = draw(kind, features, days * DAY, seed, world=seed)
+    began = time.process_time()
+    calibration = calibrate(columns, past, Options(WINDOW_MS))
+    spent = time.process_time() - began
+    usual = usual_shares(columns, past)
+    del past
+    _, month = draw(kind, features, live * DAY, seed + 10_000, world=seed, start_ms=days * DAY_MS)
+    budget = calibration.options.budget_ms / WINDOW_MS
+    own, whole, tenth = (len(p) for p in pages_of(calibration, month, (calibration.threshold, budget, budget / 10)))
+    cell: Cell = {
+        "scenario": scenario, "seed": seed, "months": live / 30, "pages": own, "pages_at_budget": whole, "pages_at_tenth": tenth,
+        "calibration_s": spent, "calibration_bytes": len(calibration.pack()), "clip": calibration.clip,
+        **{name: calibration.report[name] for name in ("inflated_share", "sharp", "factors", "wider")},
+    }  # fmt: skip
+    if drifts:
+        limits = {name: float(values.max()) for name, values in largest(columns, month, usual).items()}
+        rng = np.random.default_rng([seed, 7])
+        cell["drifts"] = [
+            episode(calibration, columns, kind_name, scenario, seed, int(rng.integers(0, DAY)), k, days + live + 1, limits, usual)
+            for kind_name in drifts
+            for k in range(starts)
+        ]
+        cell["life"] = life(calibration, scenario, features, seed, days + live + 1)
+    cell |= cost(calibration, month)
+    return cell
+
+
+def episode(
+    calibration: Calibration, columns: list[Column], drift: str, scenario: str, seed: int, offset: int, k: int, day: int,
+    limits: Mapping[str, float], usual: Mapping[str, Any],
+) -> Cell:  # fmt: skip
+    """One drift that begins at some time of day: when it was found, by us and by the peers, and what was said of it."""
+    what, horizon = DRIFTS[drift]
+    start = (day + 3 * k) * DAY_MS + offset * WINDOW_MS
+    fate = seed + 20_000 + 1000 * k + sum(drift.encode()) % 997
+    _, stretch = draw(SCENARIOS[scenario], len(columns), BEFORE + horizon, fate, world=seed, start_ms=start, drift=what, onset=BEFORE)
+    rows = [row for row in pages_of(calibration, stretch)[0] if row >= BEFORE]
+    found: Cell = {"drift": drift, "horizon": horizon, "delay": rows[0] - BEFORE + 1 if rows else None}
+    values = largest(columns, stretch, usual)
+    for peer in PEERS:
+        above = np.flatnonzero(values[peer][BEFORE:] > limits[peer])
+        found[peer] = int(above[0]) + 1 if len(above) else None
+    if rows:
+        lead, early = first_lead(calibration, stretch, rows[0])
+        drifted = {c.subject for c in columns[: what.features]}
+        found |= {
+            "early": early,
+            "first": lead.subject in drifted,
+            "onset_error": (lead.onset_ms - int(stretch.start_ms[BEFORE])) / WINDOW_MS,
+        }
+    return found
+
+
+def first_lead(calibration: Calibration, stretch: History, page: int) -> tuple[Lead, bool]:
+    """What the page says, and whether there had been one before the drift began."""
+    chain = Chain(calibration)
+    state, early, reading = chain.zero(), False, None
+    for row in range(page + 1):
+        state, reading = chain.step(state, int(stretch.start_ms[row]), {n: t[row] for n, t in stretch.counts.items()})
+        if reading.log10_m >= reading.log10_a and row < page:
+            early, state = True, chain.reset(state)
+    assert reading is not None
+    return reading.leads[0], early
+
+
+def life(calibration: Calibration, scenario: str, features: int, seed: int, day: int) -> Cell:
+    """A drift of three days: pages, and how long after its end it was called recovered (windows)."""
+    kind, start, lasts = SCENARIOS[scenario], (day + 60) * DAY_MS, 3 * DAY
+    bad, good = (draw(kind, features, lasts + DAY, seed + 30_000, world=seed, start_ms=start, drift=d)[1] for d in (Drift(shift=0.5), None))
+    counts = {n: np.concatenate([bad.counts[n][:lasts], good.counts[n][lasts:]]) for n in bad.counts}
+    chain = Chain(calibration)
+    state, opened, pages, recovered = chain.zero(), False, 0, None
+    for row, begin in enumerate(bad.start_ms):
+        state, reading = chain.step(state, int(begin), {n: t[row] for n, t in counts.items()})
+        if opened and reading.recovered:
+            opened, recovered, state = False, row - lasts, chain.thaw(chain.reset(state))
+        elif not opened and reading.log10_m >= reading.log10_a:
+            opened, pages, state = True, pages + 1, chain.freeze(chain.reset(state), reading.leads)
+    return {"pages": pages, "open": opened, "recovered": recovered}
+
+
+def cost(calibration: Calibration, month: History) -> Cell:
+    """Milliseconds to close a window, and bytes of moving state."""
+    chain, rows = Chain(calibration), min(288, len(month.start_ms))
+    part = History(month.start_ms[:rows], month.window_ms, {n: t[:rows] for n, t in month.counts.items()})
+    began = time.process_time()
+    *_, (_, state, _) = walk(chain, part)
+    return {"step_ms": 1000 * (time.process_time() - began) / rows, "state_bytes": len(state.pack())}
