@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -216,7 +217,8 @@ class Chain:
         """Evidence starts again from nothing, as after a page; seasons and levels stay."""
         zero, light = np.zeros_like(state.sums), np.zeros_like(state.trail)
         S = len(self.calibration.shape.streams)
-        bets = (self._weights * state.sums)[S:].reshape(self.calibration.pool.size, -1)
+        bets = (self._weights * state.sums)[S:]
+        bets = bets.reshape(len(bets), math.prod(bets.shape[1:]))  # not -1: a model with few columns pools nothing
         best = (np.arange(len(bets)), np.argmax(bets, axis=1)) if len(bets) else (np.zeros(0, int), np.zeros(0, int))
         began = state.trail[S:].reshape(bets.shape)[best] > 0
         anchor = np.where(began, state.base[S:].reshape(bets.shape)[best], state.level[S:])
