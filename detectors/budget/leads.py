@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 MOST = 20  # leads named
 EVIDENCE = 0.9  # of it, until which they are named
 TOGETHER = 5  # columns named for one pooled stream
+WORTH = 0.1  # of a ticket, from which leads are named
 
 
 class Pointer:
@@ -42,22 +43,30 @@ class Pointer:
         leads: list[Lead] = []
         named: set[tuple[int, str, int]] = set()
         passed, carried = False, 0.0
-        for spot in np.argsort(-sides, axis=None, kind="stable")[: 8 * MOST] if total > 0 else ():
+        worth = total >= WORTH * c.ticket  # below that it points at nobody: naming leads costs half of closing a window
+        for spot in np.argsort(-sides, axis=None, kind="stable")[: 8 * MOST] if worth else ():
             if carried >= EVIDENCE or len(leads) >= MOST:
                 break
             i, side = int(spot) // 2, int(spot) % 2
             carried += float(sides[i, side]) / total
+            if i >= S and not self._new(named, -1 - c.pool.of_family(i - S), "all together", 0):
+                continue
             found = self._single(state, weighted, i, side) if i < S else self._together(state, weighted, i, side, parts)
             for lead, effect in found:
-                key = (c.shape.streams[lead.stream].column, lead.statistic, side if i < S else 0)
-                if key not in named:
-                    named.add(key)
+                if self._new(named, c.shape.streams[lead.stream].column, lead.statistic, side if i < S else 0):
                     leads.append(self._placed(lead, total, shares))
                     passed = passed or abs(effect) >= self.least[lead.stream]
         return Reading(
             math.log10(max(total, 1e-300)), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads[:MOST]),
             recovered, passed, total > 0, c.stage.pages,
         )  # fmt: skip
+
+    @staticmethod
+    def _new(named: set[tuple[int, str, int]], column: int, statistic: str, side: int) -> bool:
+        """Whether this is said for the first time."""
+        fresh = (column, statistic, side) not in named
+        named.add((column, statistic, side))
+        return fresh
 
     def _traced(self, state: State) -> Floats:
         """How much each member has of its family's evidence, by the trails' squares, shape (M,)."""

@@ -37,7 +37,8 @@ class Lead:
 class Reading:
     """Evidence after one window: log10 of M and of its thresholds, in windows.
 
-    `shares` of the evidence per subject; `leads` until nine tenths of it; `effect_ok` when one lead's effect is at least the owner's
+    `shares` of the evidence per subject; `leads` until nine tenths of it (none while all of
+    it is below a tenth of a ticket); `effect_ok` when one lead's effect is at least the owner's
     minimum; `recovered` is None unless levels are frozen; `may_page` is False where the reference only allows tickets; `ready` is
     False until a first block has closed.
     """
