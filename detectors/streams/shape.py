@@ -92,7 +92,7 @@ def merge_map(shares: Floats, groups: int) -> Ints:
 
 def _panel(layout: Layout, totals: Ints, typical: Floats) -> Panel:
     live = [layout.inside(i)[totals[layout.inside(i)] > 0] for i in range(len(layout.columns))]
-    width = max((len(cells) for cells in live), default=0)
+    width = max(1, *(len(cells) for cells in live))
     places = np.full((len(live), width), layout.width, np.int64)
     shares = np.zeros((len(live), width))
     merge = np.zeros((len(live), width), np.int64)
