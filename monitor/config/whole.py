@@ -62,7 +62,7 @@ def check_detectors(models: Mapping[str, Model], plugins: tuple[str, ...], tree:
     known = known_detectors(plugins, at)
     for model in models.values() if known is not None else ():
         kinds = {name: column.kind for column in model.columns for name in (column.name, column.subject)}
-        listed = tree["models"][model.name]["detectors"]
+        listed = tree["models"][model.name].get("detectors")  # another model may have none
         whole = isinstance(listed, list | tuple) and len(listed) == len(model.detectors)  # one that is missing moves the others
         for index, use in enumerate(model.detectors):
             here = at / "models" / model.name / "detectors" / index if whole else at / "models" / model.name / "detectors"
