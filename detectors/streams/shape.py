@@ -16,6 +16,7 @@ from detectors.streams.weights import GROUPS, LEVELS, column_weights
 Law = Literal["signed", "omnibus", "rate"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+USUAL = 200  # one event in so many makes a cell beyond the cut ones an ordinary cell
 MERGED = 30  # cells of the omnibus statistic; more cells only add noise
 VALUES = len(NAMES) + 1  # what one numeric column measures: four scores and the rest
 
@@ -90,8 +91,29 @@ def merge_map(shares: Floats, groups: int) -> Ints:
     return np.unique(group, return_inverse=True)[1].astype(np.int64)
 
 
+def usual_cells(layout: Layout, totals: Ints, i: int) -> Ints:
+    """Flat places of the cells that column i's events usually fall in, in order.
+
+    Cells may have been cut from less than the whole reference; where more than one event in 200 then lies below or above all
+    of them, that is no exception but an end of its law.
+
+    >>> from detectors.layout import columns_of
+    >>> from detectors.streams.cells import layout
+    >>> x = layout(columns_of("x", "numeric", "inputs"), {"x": 8})
+    >>> usual_cells(x, np.array([5, 0, 0, 40, 500, 0, 500, 1]), 0).tolist()
+    [3, 4, 6]
+    """
+    cells = layout.inside(i)
+    if layout.columns[i].kind == "numeric":
+        ends = np.array([cells[0] - 1, cells[-1] + 1])
+        common = totals[ends] * USUAL > totals[ends].sum() + totals[cells].sum()
+        cells = np.r_[ends[:1][common[:1]], cells, ends[1:][common[1:]]]
+    out: Ints = cells[totals[cells] > 0]
+    return out
+
+
 def _panel(layout: Layout, totals: Ints, typical: Floats) -> Panel:
-    live = [layout.inside(i)[totals[layout.inside(i)] > 0] for i in range(len(layout.columns))]
+    live = [usual_cells(layout, totals, i) for i in range(len(layout.columns))]
     width = max(1, *(len(cells) for cells in live))
     places = np.full((len(live), width), layout.width, np.int64)
     shares = np.zeros((len(live), width))
@@ -114,12 +136,14 @@ def _rate_sets(layout: Layout, totals: Ints) -> list[tuple[int, str, Ints]]:
     for i, column in enumerate(layout.columns):
         first, last = int(layout.bounds[i]), int(layout.bounds[i + 1])
         inside = layout.inside(i)
-        never = inside[totals[inside] == 0]
         out.append((i, "missing", np.array([first])))
         if column.kind == "numeric":
             out.append((i, "invalid", np.array([first + 1, first + 2])))
-            out.append((i, "out of range", np.r_[first + 3, last - 1, never]))
+            rest = np.setdiff1d(np.arange(first + 3, last), usual_cells(layout, totals, i))
+            if len(rest):
+                out.append((i, "out of range", rest))
         else:
+            never = inside[totals[inside] == 0]
             out += [(i, "invalid", np.array([first + 1])), (i, "unseen", np.r_[first + 2, never])]
             top = inside[np.argsort(-totals[inside], kind="stable")][:LEVELS]
             if len(inside) - len(never) > 1:

@@ -108,3 +108,15 @@ def test_time_of_day_is_local_time() -> None:
         calendar.columns(np.array([saturday - 7 * 86_400_000]), "Europe/Berlin", 28),
         calendar.columns(np.array([saturday]), "Europe/Berlin", 28), atol=1e-9,
     )  # fmt: skip
+
+
+def test_ends_that_are_usual_belong_to_the_law() -> None:
+    """Cells cut from the first day only: a fifth of the nights lies below them, and a shift among those must be seen as one."""
+    columns = columns_of("x", "numeric", "inputs")
+    place = layout(columns, {"x": 13})
+    totals = np.array([0, 0, 0, 500, *[200] * 8, 1])
+    got = shape(place, totals, np.array([300.0]), (1,))
+    assert (got.panel.shares[0] > 0).sum() == 9
+    beyond = [s for s in got.streams if s.statistic == "out of range"]
+    assert len(beyond) == 1
+    assert got.rates.share[beyond[0].place - 5] < 0.001
