@@ -18,7 +18,6 @@ from detectors.budget import calendar, pooled, profile, rare, season, slots
 from detectors.budget.calibrated import Calibration, Learnt, Options, TooLittle
 from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
-from detectors.budget.innovation import Wander
 from detectors.budget.law import Residuals, learn
 from detectors.budget.replay import Tape, elapsed
 from detectors.budget.report import report
@@ -195,7 +194,7 @@ def _law(
         tails=np.concatenate([law.tails, above.tails], axis=2),
         dead=both.dead, cost=both.cost, kappa=widths * stage.inflation, upper=upper,
     )  # fmt: skip
-    filters = Wander(*(np.r_[getattr(law.wander, k), getattr(above.wander, k)] for k in Wander.__slots__))
+    filters = law.wander.followed_by(above.wander)
     done = Calibration(options, frozen, cadences, history.days, learnt, filters, pool, clip, {})
     typical = np.array([float(np.median(past.events[seen[:, j], j])) if seen[:, j].any() else 0.0 for j in range(len(streams))])
     return replace(done, report=report(done, typical, wider, replayed))

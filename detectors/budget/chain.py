@@ -14,7 +14,7 @@ from detectors.budget import calendar, tail
 from detectors.budget import pooled as pooling
 from detectors.budget.calibrated import Calibration
 from detectors.budget.evidence import LAMBDAS, advance, gaussian, poisson
-from detectors.budget.innovation import Wander, innovate
+from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
 from detectors.budget.rare import hour_of
 from detectors.budget.reading import Lead, Reading
@@ -55,10 +55,7 @@ class Chain:
         self._signed, self._rate = self._law == "signed", self._law == "rate"
         self._length = np.r_[np.array([s.cadence for s in streams], float), c.pool.cadence]
         self._leaks = np.r_[~self._rate, np.ones(c.pool.size, bool)]
-        cut = len(streams)
-        self._below, self._above = (
-            Wander(*(getattr(c.wander, k)[part] for k in Wander.__slots__)) for part in (slice(cut), slice(cut, None))
-        )
+        self._below, self._above = c.wander.split(len(streams))
         self._pointer = Pointer(c)
         self._weights = c.weights
 
@@ -81,6 +78,13 @@ class Chain:
     def unpack(self, data: bytes) -> State:
         """A state of this chain from its bytes; ValueError when it belongs to another calibration or is damaged."""
         return State.unpack(data, self.name)
+
+    def adopt(self, state: State) -> State:
+        """A state of a chain whose calibration was refitted into this one: the streams are the same, so evidence and levels go on."""
+        zero = self.zero()
+        if state.sums.shape != zero.sums.shape or state.pending.counts.shape != zero.pending.counts.shape:
+            raise ValueError("evidence: state of a model with other streams; only a refit of the same calibration can take it over")
+        return replace(state, name=self.name)
 
     def step(self, state: State, start_ms: int, counts: Mapping[str, NDArray[np.int64]]) -> tuple[State, Reading]:
         """Take one closed window; the given state is left as it was.

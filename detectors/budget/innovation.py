@@ -28,6 +28,15 @@ class Wander:
     w: Floats
     scale: Floats
 
+    def split(self, at: int) -> tuple[Wander, Wander]:
+        """The first `at` streams, and the others."""
+        first, second = (Wander(*(getattr(self, k)[part] for k in Wander.__slots__)) for part in (slice(at), slice(at, None)))
+        return first, second
+
+    def followed_by(self, other: Wander) -> Wander:
+        """These streams, then the others."""
+        return Wander(*(np.r_[getattr(self, k), getattr(other, k)] for k in Wander.__slots__))
+
 
 def innovate(
     wander: Wander,

@@ -2,50 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.budget import calendar, pooled, tail, wander
 from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
-from detectors.budget.innovation import Wander
 from detectors.budget.rare import hour_of
 from detectors.budget.replay import Tape, elapsed, pages
-from detectors.budget.series import series
+from detectors.budget.series import Series, series
 from detectors.budget.slots import slot_of_week
 
+Floats = NDArray[np.float64]
 
-def tape_of(calibration: Calibration, history: History) -> Tape:
-    """What the bets see of a stretch that follows the reference; filters start from the season, as in `Chain.zero`."""
-    c = calibration
-    signed, rate = c.shape.signed, c.shape.rate
-    x = calendar.columns(history.start_ms + history.window_ms // 2, c.options.timezone, c.days)
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A stretch as residuals: what season leaves of every stream (T, S), `past` itself, 1/n, rates' hours and window ends (T,)."""
+
+    past: Series
+    rest: Floats
+    inverse: Floats
+    hour: NDArray[np.int64]
+    end: Floats
+
+    def part(self, rows: slice) -> Left:
+        """Some of its rows."""
+        p = self.past
+        past = Series(p.value[rows], p.effect[rows], p.events[rows], p.elapsed[rows])
+        return Left(past, self.rest[rows], self.inverse[rows], self.hour[rows], self.end[rows])
+
+
+def left_of(calibration: Calibration, history: History) -> Left:
+    """What the calibration's season leaves of a stretch."""
+    c, zone, window = calibration, calibration.options.timezone, history.window_ms
+    signed = c.shape.signed
+    centre = history.start_ms + window // 2
+    x = calendar.columns(centre, zone, c.days)
     past = series(c.shape, c.cadences, history, x, np.zeros(len(x), np.int64), [c.learnt.gamma])
     rest = np.where(signed, past.value / np.sqrt(np.maximum(past.events, 1.0)), past.value)
-    end = history.start_ms + history.window_ms
-    steps = np.diff(end, prepend=end[0] - history.window_ms) / history.window_ms
+    end = history.start_ms + window
     cadence = np.array([s.cadence for s in c.shape.streams])
     for k in c.cadences:
         mine = np.flatnonzero(cadence == k)
-        rest[:, mine] -= calendar.columns(end - k * history.window_ms // 2, c.options.timezone, c.days) @ c.learnt.season[:, mine]
-    slot = slot_of_week(history.start_ms + history.window_ms // 2, c.options.timezone, history.window_ms)
-    rest[:, c.learnt.sharp] -= c.learnt.slots[slot]
-    hour = hour_of(history.start_ms + history.window_ms // 2, c.options.timezone, c.days)
+        rest[:, mine] -= calendar.columns(end - k * window // 2, zone, c.days) @ c.learnt.season[:, mine]
+    rest[:, c.learnt.sharp] -= c.learnt.slots[slot_of_week(centre, zone, window)]
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
+    return Left(past, rest, inverse, hour_of(centre, zone, c.days), end / window)
+
+
+def tape_of(calibration: Calibration, left: Left) -> Tape:
+    """What the bets see of a stretch that follows the reference; filters start from the season, as in `Chain.zero`."""
+    c, past = calibration, left.past
+    rate = c.shape.rate
+    steps = np.diff(left.end, prepend=left.end[0] - 1)
+    cadence = np.array([s.cadence for s in c.shape.streams])
     S, P = len(c.shape.streams), c.pool.size
-    below, above = (Wander(*(getattr(c.wander, k)[part] for k in Wander.__slots__)) for part in (slice(S), slice(S, None)))
-    u = wander.innovations(below, rest, inverse, past.seen & ~rate, steps[:, None] / cadence)
+    below, above = c.wander.split(S)
+    u = wander.innovations(below, left.rest, left.inverse, past.seen & ~rate, steps[:, None] / cadence)
     z = tail.straighten(u, c.learnt.tails[:, :, :S])
-    value, there = pooled.values(c.pool, z, past.seen & ~rate, history.start_ms // history.window_ms)
+    value, there = pooled.values(c.pool, z, past.seen & ~rate, np.round(left.end).astype(np.int64) - 1)
     one = np.ones(value.shape)
     u = wander.innovations(above, value, one, there, steps[:, None] / c.pool.cadence)
     return Tape(
         np.c_[np.where(rate, past.value, z), tail.straighten(u, c.learnt.tails[:, :, S:])], np.c_[past.events, there],
-        np.c_[past.elapsed, elapsed(end / history.window_ms, there, history.start_ms[0] / history.window_ms)],
-        np.r_[rate, np.zeros(P, bool)], c.learnt.dead, c.learnt.cost, np.c_[c.learnt.upper[hour], one],
+        np.c_[past.elapsed, elapsed(left.end, there, left.end[0] - 1)],
+        np.r_[rate, np.zeros(P, bool)], c.learnt.dead, c.learnt.cost, np.c_[c.learnt.upper[left.hour], one],
     )  # fmt: skip
 
 
 def pages_of(calibration: Calibration, history: History, thresholds: tuple[float, ...] | None = None) -> list[list[int]]:
     """Windows (rows of the history) at which the model would have paged, for each threshold in windows (None: its own)."""
     c = calibration
-    return pages(tape_of(c, history), c.learnt.kappa, c.clip, c.weights, thresholds or (c.threshold,))
+    return pages(tape_of(c, left_of(c, history)), c.learnt.kappa, c.clip, c.weights, thresholds or (c.threshold,))

@@ -1,0 +1,77 @@
+"""After a page answered "false": the null model is fitted again on what has come since, season and level staying as they were.
+
+A page that was false says that the streams wander or scatter in a way the reference did not show. The mean is never refitted, so a
+slow drift cannot become normal by being called false. Of fits to the last 28, 7, 3 and 1 days that one is taken which pages least
+when replayed over the time since the first false page; among equals the longest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from detectors.budget import pooled
+from detectors.budget.calendar import DAY_MS
+from detectors.budget.calibrated import Calibration
+from detectors.budget.history import History
+from detectors.budget.law import Residuals, learn
+from detectors.budget.replay import Tape, elapsed, own_kappa, pages
+from detectors.budget.trial import ALONE, POOLED
+from detectors.budget.walk import Left, left_of, tape_of
+
+SPANS = (28.0, 7.0, 3.0, 1.0)
+ENOUGH_DAYS = 6.9  # from which streams may be widened one by one
+
+
+def refit(calibration: Calibration, recent: History, false_ms: int) -> Calibration:
+    """The calibration with wander, tails, variances and inflation of `recent` windows.
+
+    `recent` are live windows up to now, `false_ms` when the first of the false pages was sent; at least a day of windows. The streams
+    stay what they were, so `Chain.adopt` takes the running evidence over. ValueError when there is too little.
+    """
+    window = recent.window_ms
+    if recent.days < SPANS[-1] * 0.9:
+        raise ValueError(f"refit: {recent.days:.2f} days of windows, at least {SPANS[-1]:g} are needed")
+    left = left_of(calibration, recent)
+    begin = int(np.searchsorted(recent.start_ms, min(false_ms, int(recent.start_ms[-1]) - DAY_MS + window)))
+    since = left.part(slice(begin, None))
+    tenth = calibration.options.budget_ms / window / 10
+    best, fewest = calibration, None
+    for days in sorted({min(days, recent.days) for days in SPANS}, reverse=True):
+        first = int(np.searchsorted(recent.start_ms, int(recent.start_ms[-1]) + window - days * DAY_MS))
+        found = fitted(calibration, left.part(slice(first, None)))
+        count = len(pages(tape_of(found, since), found.learnt.kappa, found.clip, found.weights, (tenth,))[0])
+        if fewest is None or count < fewest:
+            best, fewest = found, count
+    return best
+
+
+def fitted(calibration: Calibration, left: Left) -> Calibration:
+    """The law of one stretch under the seasons of a calibration."""
+    c, past = calibration, left.past
+    signed, rate, S = c.shape.signed, c.shape.rate, len(c.shape.streams)
+    seen = past.seen & ~rate
+    quarters = np.arange(len(left.end)) * 4 // len(left.end)
+    names = [f"{s.statistic}/{s.cadence}/{s.law}" for s in c.shape.streams]
+    kin = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    cadence = np.array([s.cadence for s in c.shape.streams])
+    law = learn(Residuals(left.rest, seen, left.inverse, signed, cadence, kin, quarters, left.end), np.ones(S), c.stage)
+    value, there = pooled.values(c.pool, law.z, seen, np.round(left.end).astype(np.int64) - 1)
+    P, one = c.pool.size, np.ones(value.shape)
+    data = Residuals(value, there, one, np.zeros(P, bool), c.pool.cadence, np.arange(P), quarters, left.end)
+    above = learn(data, np.ones(P), c.stage)
+    cost = np.maximum(np.r_[law.cost, above.cost], c.learnt.cost)  # a refit makes nothing bolder
+    tape = Tape(
+        np.c_[np.where(rate, past.value, law.z), above.z], np.c_[past.events, there],
+        np.c_[past.elapsed, elapsed(left.end, there, left.end[0] - 1)], np.r_[rate, np.zeros(P, bool)],
+        c.learnt.dead, cost, np.c_[c.learnt.upper[left.hour], one],
+    )  # fmt: skip
+    span = float(left.end[-1] - left.end[0]) + 1
+    kappa = c.learnt.kappa
+    if span * c.options.window_ms >= ENOUGH_DAYS * DAY_MS:
+        late = np.arange(S + P) >= S
+        own = [own_kappa(tape.only(part), c.clip, c.weights[part], limit * span) for part, limit in ((~late, ALONE), (late, POOLED))]
+        kappa = np.maximum(kappa, np.concatenate(own))
+    learnt = replace(c.learnt, tails=np.concatenate([law.tails, above.tails], axis=2), cost=cost, kappa=kappa)
+    return replace(c, learnt=learnt, wander=law.wander.followed_by(above.wander))
