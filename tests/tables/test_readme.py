@@ -98,6 +98,7 @@ def test_the_backtest_pages_for_what_was_broken() -> None:
     assert page["subjects"][0] == "area"
     assert str(page["onset"]) == "2026-02-06 09:00:00+00:00"
     assert set(result.report["house-prices"]["visible"]) == {"area", "prediction"}
+    assert result.report["house-prices"]["pooled"] == 0, "the smallest case: so few columns that there is nothing to pool"
 
 
 def test_the_plug_in_is_a_detector_that_a_configuration_may_use(tmp_path: Path) -> None:
