@@ -2,6 +2,7 @@
 #
 #   make run     set up, then the demo: a camera, rain, a page          (first time 2 min of set-up, the story 2 min)
 #   make test    set up, start the real services, run every test       (CI allows 25 min)
+#   make test-long   the simulated months that are too long for every run                                   (15 min)
 #   make check   formatting, lints, types, import contracts             (1 min)
 
 VENV   := .venv
@@ -11,10 +12,10 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 EXTRAS := dev,grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services run test check format clean
+.PHONY: help setup services run test test-long check format clean
 
 help:
-	@sed -n '3,5s/^#   //p' Makefile
+	@sed -n '3,6s/^#   //p' Makefile
 
 # `python3 -m venv` needs a Debian package of its own; everything else comes from PyPI
 $(VENV)/.stamp: pyproject.toml
@@ -35,6 +36,9 @@ run: setup
 
 test: services
 	$(BIN)/python -m pytest
+
+test-long: setup
+	$(BIN)/python -m pytest -m long --timeout 900 tests
 
 check: setup
 	$(BIN)/ruff format --check .
