@@ -13,6 +13,7 @@ browser=$(command -v chromium || command -v chromium-browser || command -v googl
 }
 
 work=$(mktemp -d)
+: >"$work/story"  # the loop below may look before the demo has opened it
 "$root/.venv/bin/raincheck" demo --port "$port" >"$work/story" 2>&1 &
 demo=$!
 trap 'kill "$demo" 2>/dev/null || true; wait "$demo" 2>/dev/null || true; rm -rf "$work"' EXIT
