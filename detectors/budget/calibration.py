@@ -26,7 +26,7 @@ from detectors.budget.stage import stage_of
 from detectors.budget.trial import Trial
 from detectors.layout import Column
 from detectors.streams.cells import layout
-from detectors.streams.shape import Shape, shape
+from detectors.streams.shape import VALUES, Shape, shape
 from detectors.streams.weights import CADENCES
 
 __all__ = ["Calibration", "Options", "TooLittle", "calibrate"]
@@ -90,7 +90,7 @@ def _streams(frozen: Shape, cadences: tuple[int, ...], history: History, options
     apart = [profile.fit(sums, groups, hour_fold != f, gamma)[0] for f in range(int(fold.max()) + 1)]
     past = series(frozen, cadences, history, x, fold, apart)
     spent = used[[s.column for s in frozen.streams]]
-    seasonal = np.array([s.place < 5 * len(used) or s.statistic == "level" for s in frozen.streams])
+    seasonal = np.array([s.place < VALUES * len(used) or s.statistic == "level" for s in frozen.streams])
     return gamma, np.where(seasonal, spent, 1.0), past
 
 

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 MOST = 20  # leads named
 EVIDENCE = 0.9  # of it, until which they are named
 TOGETHER = 5  # columns named for one pooled stream
+SAID = {"level": "categories", "spike": "shape"}  # streams by the name that people know them by
 WORTH = 0.1  # of a ticket, from which leads are named
 
 
@@ -93,7 +94,7 @@ class Pointer:
         weight = float(state.weighed[i, side, best])
         effect = float(state.moved[i, side, best]) / weight if weight > 0 else 0.0
         direction: Direction = "changed" if stream.law == "omnibus" else "up" if side == 0 else "down"
-        statistic = "categories" if stream.statistic == "level" else stream.statistic
+        statistic = SAID.get(stream.statistic, stream.statistic)
         yield (
             self._lead(
                 state, i, statistic, direction, size_of(stream.statistic, effect), unit_of(stream.statistic), weighted[i, side],

@@ -43,8 +43,9 @@ def measure(shape: Shape, counts: Ints, shares: Floats) -> Measured:
     scores[..., 0] = location[..., 0]
     rest, size = _rest(panel, cells, moved)
     lead = counts.shape[:-1]
-    value = np.concatenate([scores, rest[..., None]], axis=-1).reshape(*lead, -1)
-    effect = np.concatenate([scores / root, size[..., None]], axis=-1).reshape(*lead, -1)
+    high, more = _spike(cells, moved)
+    value = np.concatenate([scores, rest[..., None], high[..., None]], axis=-1).reshape(*lead, -1)
+    effect = np.concatenate([scores / root, size[..., None], more[..., None]], axis=-1).reshape(*lead, -1)
     rates = _rates(shape, counts, shares)
     return Measured(
         np.concatenate([value, rates.value], axis=-1),
@@ -88,6 +89,19 @@ def _rest(panel: Panel, cells: Floats, shares: Floats) -> tuple[Floats, Floats]:
     rest = rest - np.where(panel.numeric, gone, 0.0)
     df = np.maximum(panel.merge.max(-1, initial=0) - free, 1).astype(float)
     return wilson_hilferty(rest, df), (rest - df) / np.maximum(cells.sum(-1), 1.0)
+
+
+def _spike(cells: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """The highest single cell: (its excess in sd, on the scale of square roots where counts are nearly normal; and as a share).
+
+    A value that suddenly repeats is lost among the other cells of a chi-square, and stands out alone.
+    """
+    n = cells.sum(-1)
+    due = n[..., None] * shares
+    excess = 2 * (np.sqrt(cells + 0.375) - np.sqrt(due + 0.375))
+    top = np.argmax(excess, axis=-1)[..., None]
+    more = np.take_along_axis(cells - due, top, axis=-1)[..., 0]
+    return np.take_along_axis(excess, top, axis=-1)[..., 0], more / np.maximum(n, 1.0)
 
 
 def _merged(panel: Panel, cells: Floats) -> Floats:

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 USUAL = 200  # one event in so many makes a cell beyond the cut ones an ordinary cell
 MERGED = 30  # cells of the omnibus statistic; more cells only add noise
-VALUES = len(NAMES) + 1  # what one numeric column measures: four scores and the rest
+VALUES = len(NAMES) + 2  # what one numeric column measures: four scores, the rest, the highest spike
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,9 @@ def shape(layout: Layout, totals: Ints, typical: Floats, cadences: tuple[int, ..
             powers = (polynomials(panel.shares[i]) ** 2).sum(-1) > 0 if merged else np.zeros(len(NAMES), bool)
             raw += [(i, name, "signed", VALUES * i + k) for k, name in enumerate(NAMES) if powers[k]]
         if merged >= (8 if panel.numeric[i] else 3):
-            raw.append((i, "shape" if panel.numeric[i] else "categories", "omnibus", VALUES * i + VALUES - 1))
+            raw.append((i, "shape" if panel.numeric[i] else "categories", "omnibus", VALUES * i + len(NAMES)))
+        if merged >= 8 and panel.numeric[i]:
+            raw.append((i, "spike", "omnibus", VALUES * i + len(NAMES) + 1))
     base = VALUES * len(layout.columns)
     raw += [(i, name, "signed" if rates.common[r] else "rate", base + r) for r, (i, name, _) in enumerate(sets)]
     return Shape(layout, panel, rates, tuple(_weighted(layout, raw, cadences)))

@@ -10,12 +10,12 @@ GROUPS: dict[Group, float] = {"inputs": 0.30, "predictions": 0.25, "images": 0.1
 # (statistic, cadence in windows) -> share within one column
 NUMERIC: dict[tuple[str, int], float] = {
     ("location", 1): 0.30, ("scale", 1): 0.20, ("skew", 1): 0.10, ("tails", 1): 0.10,
-    ("shape", 1): 0.08, ("shape", 12): 0.05, ("shape", 72): 0.02,
+    ("shape", 1): 0.06, ("shape", 12): 0.03, ("shape", 72): 0.01, ("spike", 1): 0.03, ("spike", 12): 0.02,
     ("missing", 1): 0.05, ("invalid", 1): 0.03, ("out of range", 1): 0.07,
 }  # fmt: skip
 PICTURE: dict[tuple[str, int], float] = {
     ("location", 1): 0.50, ("scale", 1): 0.18, ("skew", 1): 0.03, ("tails", 1): 0.03,
-    ("shape", 1): 0.02, ("shape", 12): 0.02,
+    ("shape", 1): 0.01, ("shape", 12): 0.01, ("spike", 1): 0.01, ("spike", 12): 0.01,
     ("missing", 1): 0.01, ("invalid", 1): 0.01, ("out of range", 1): 0.20,
 }  # fmt: skip
 CATEGORICAL: dict[tuple[str, int], float] = {

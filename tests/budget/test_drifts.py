@@ -72,6 +72,7 @@ ROWS = [
         "scale has a stream of its own that location does not disturb",
     ),
     Row("narrower", Drift(scale=0.75), 8, "f0", "scale", "down", "ratio", 0.6, 0.9, "both directions are bet on"),
+    Row("repeats", Drift(atom=0.1), 3, "f0", "shape", "changed", "points", 5.0, 12.0, "one value in ten is the same one: a spike"),
     Row("missing", Drift(missing=0.1), 2, "f0", "missing", "up", "points", 6.0, 14.0, "never missing before: thirty at once is no chance"),
     Row(
         "still changes",

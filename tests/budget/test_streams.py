@@ -15,7 +15,7 @@ from detectors.streams.cells import layout
 from detectors.streams.expected import cuts_of, from_cuts
 from detectors.streams.measure import at_own_location
 from detectors.streams.scores import polynomials, smooth_scores
-from detectors.streams.shape import Panel, shape
+from detectors.streams.shape import VALUES, Panel, shape
 
 WINDOW = 300_000
 shares_of = st.integers(5, 40).flatmap(lambda b: arrays(float, b, elements=st.floats(0.05, 1.0))).map(lambda p: p / p.sum())
@@ -119,4 +119,4 @@ def test_ends_that_are_usual_belong_to_the_law() -> None:
     assert (got.panel.shares[0] > 0).sum() == 9
     beyond = [s for s in got.streams if s.statistic == "out of range"]
     assert len(beyond) == 1
-    assert got.rates.share[beyond[0].place - 5] < 0.001
+    assert got.rates.share[beyond[0].place - VALUES] < 0.001
