@@ -54,6 +54,16 @@ class Outcome:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceRow:
+    """A reference as it was put in force, by the content hash that verdicts carry; `chain` is the evidence it began with."""
+
+    name: str
+    model: str
+    body: bytes = field(repr=False)
+    chain: bytes = field(default=b"", repr=False)
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything here takes effect together with `marks`, or not at all."""
@@ -62,7 +72,8 @@ class Changes:
     panes: dict[tuple[str, PaneKey], Pane | None] = field(default_factory=dict)  # None: closed, delete
     windows: list[WindowRow] = field(default_factory=list)
     evidence: dict[str, bytes] = field(default_factory=dict)  # model -> packed judge state
-    references: dict[str, bytes] = field(default_factory=dict)  # model -> packed reference now in force
+    references: dict[str, ReferenceRow] = field(default_factory=dict)  # model -> the one now in force
+    checkpoints: list[Checkpoint] = field(default_factory=list)
     incidents: dict[str, Incident] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     inputs: list[InputRow] = field(default_factory=list)
@@ -72,7 +83,7 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.marks or self.panes or self.windows or self.evidence or self.references or self.incidents
-                    or self.alerts or self.inputs or self.outcomes or self.counts or self.forgotten)  # fmt: skip
+                    or self.checkpoints or self.alerts or self.inputs or self.outcomes or self.counts or self.forgotten)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -87,3 +98,19 @@ class Snapshot:
     alerts: list[Alert] = field(default_factory=list)  # not yet delivered
     next_input: int = 0
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """From where one model's verdicts can be computed again: the state just before its window at `at_ms` is closed.
+
+    `snapshot` holds that model's panes, evidence and open incidents, and the positions of all partitions; of references
+    only the name (`reference`, "" before there is one), since the store keeps them by name. `unreadable`: partitions that
+    were not waited for.
+    """
+
+    model: str
+    at_ms: int
+    reference: str
+    snapshot: Snapshot
+    unreadable: tuple[str, ...] = ()

@@ -95,7 +95,7 @@ def _given(office: Office) -> None:
 
         log.info("learning_from_file", model=name, file=model.reference.file)
         learnt = learn(replace(office.plan, models={name: model}), frames_of(model.reference.file))
-        office.rounds.engine.install(*learnt.models[name])
+        office.rounds.engine.given(*learnt.models[name])
     office.rounds.save()
 
 

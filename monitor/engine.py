@@ -14,15 +14,16 @@ from typing import Any
 from detectors.budget.chain import Chain
 from detectors.budget.state import State
 from monitor.batch import Slice
-from monitor.changes import Changes, InputRow, Mark, Outcome, Snapshot, WindowRow
+from monitor.changes import Changes, InputRow, Outcome, ReferenceRow, Snapshot, WindowRow
+from monitor.checkpoint import checkpoint, crosses, mark_of
 from monitor.fold import Fold
 from monitor.incident import Answer, Incident
 from monitor.judge import Judged, judge
-from monitor.learning import ENOUGH_FOR_CUTS, Due, Learned, LearningStep, gathering_ms, packed_summary
+from monitor.learning import ENOUGH_FOR_CUTS, Due, Learned, LearningStep, gathering_ms, learnt_share, packed_summary
 from monitor.life import answered
 from monitor.open_windows import OpenWindows
 from monitor.pane import Folded
-from monitor.plan import Model, Plan
+from monitor.plan import DAY_MS, Model, Plan
 from monitor.reference import Reference, pack_cells
 from monitor.rules import breaches, with_values
 from monitor.standing import Standing
@@ -48,6 +49,7 @@ class Engine:
         self._due: dict[str, Due] = {}
         self._changes = Changes()
         self._stale: set[str] = set()  # models whose standing has changed since the last drain
+        self._day_ended: set[str] = set()  # models of which the next drain takes a checkpoint
         self.fold = Fold(plan)
         self._next_input = 0
         self._restore(snapshot or Snapshot())
@@ -74,8 +76,12 @@ class Engine:
         self.close()
 
     def assign(self, partitions: Iterable[str]) -> None:
-        """Partitions that are read from now on: windows wait for them."""
-        self.watermark.assign(partitions)
+        """Partitions that are read from now on: windows wait for them. A mapping tells the offsets they begin at."""
+        starts = dict(partitions) if isinstance(partitions, Mapping) else dict.fromkeys(partitions, 0)
+        new = {name: start for name, start in starts.items() if name not in self.watermark.positions}
+        self.watermark.assign(new)
+        if new:
+            self._input("assigned", "", 0, {"starts": new})
 
     def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
         """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""
@@ -97,18 +103,22 @@ class Engine:
 
     def tick(self, now_ms: int, reached: Mapping[str, tuple[int, int]]) -> None:
         """Releases silent partitions (monitor.watermark); what that lets close is closed, and the release is recorded."""
+        before = {name: position.mark_ms for name, position in self.watermark.positions.items()}
         released: dict[str, int] = {}
         for model in sorted(self.plan.models):
             released |= self.watermark.release(self._gates(model), now_ms, reached)
-        if not released:
-            return
-        for partition, mark_ms in released.items():
+        if released:
+            self.release(released)
+            if any(crosses(self.plan.models.values(), before[name], mark_ms) for name, mark_ms in released.items()):
+                self._input("tick", "", now_ms, {"released": released})
+
+    def release(self, marks: Mapping[str, int]) -> None:
+        """Silent partitions pass these event times; what that lets close is closed."""
+        for partition, mark_ms in marks.items():
+            self.watermark.positions[partition].mark_ms = mark_ms
             self.fold.release(partition, mark_ms)
             self._mark(partition)
-        before = len(self._changes.windows)
         self.close()
-        if len(self._changes.windows) > before:
-            self._input("tick", "", now_ms, {"released": released})
 
     def learned(self, learned: Learned) -> None:
         """A step of learning is done: the model's waiting windows go on under the new reference."""
@@ -125,11 +135,16 @@ class Engine:
         })  # fmt: skip
         self.close()
 
+    def given(self, reference: Reference, chain: bytes) -> None:
+        """A reference that the plan names takes effect, before anything is read."""
+        self.install(reference, chain)
+        self._input("given", reference.model, reference.until_ms, {"reference": reference.name})
+
     def install(self, reference: Reference, chain: bytes = b"") -> None:
         """Puts a reference in force: frozen cells, and once calibrated the chain of evidence."""
         model, standing = self.plan.models[reference.model], self.standings[reference.model]
         self.references[model.name] = reference
-        self._changes.references[model.name] = reference.pack()
+        self._changes.references[model.name] = ReferenceRow(reference.name, model.name, reference.pack(), chain)
         self.fold.set_cuts(model.name, reference.cuts, reference.effective_ms)
         self.windows.set_cuts(model.name, reference.cuts)
         if reference.calibration is None:
@@ -182,7 +197,13 @@ class Engine:
         changes.panes = self.windows.drain()
         for model in sorted(self._stale):
             changes.evidence[model] = self._packed(model)
+        for model in sorted(self._day_ended):
+            changes.checkpoints.append(checkpoint(
+                model, self.standings[model], changes.evidence[model], self.references.get(model), self.windows,
+                self.watermark.positions, self.incidents.values(), self._next_input,
+            ))  # fmt: skip
         self._stale.clear()
+        self._day_ended.clear()
         return changes
 
     def closed_since_drain(self) -> bool:
@@ -191,13 +212,7 @@ class Engine:
 
     def learnt(self, model: str) -> float:
         """Which part of what is to be learnt has been seen: 1 once windows are judged."""
-        standing, learn_ms = self.standings[model], self.plan.models[model].reference.span_ms
-        if standing.stage == "judging":
-            return 1.0
-        if standing.origin_ms is None or standing.next_ms is None or learn_ms is None:
-            return 0.0
-        until = standing.learn_until_ms or standing.origin_ms + learn_ms
-        return min(1.0, (standing.next_ms - standing.origin_ms) / max(1, until - standing.origin_ms))
+        return learnt_share(self.plan.models[model], self.standings[model])
 
     def state_of(self, model: str) -> bytes:
         """The packed state of the model's evidence; empty while it learns."""
@@ -279,6 +294,8 @@ class Engine:
         )
         self.standings[model.name] = standing
         self._stale.add(model.name)
+        if window.end_ms % DAY_MS == 0:
+            self._day_ended.add(model.name)
         self._record(judged.verdict, merged.summaries, window.cells if reference else None)
         self._learn(model, standing, window.end_ms)
 
@@ -332,8 +349,7 @@ class Engine:
         return [p for p in self.watermark.positions if p.rpartition("/")[0] in streams]
 
     def _mark(self, partition: str) -> None:
-        position = self.watermark.positions[partition]
-        self._changes.marks[partition] = Mark(position.next_offset, position.mark_ms, position.records)
+        self._changes.marks[partition] = mark_of(self.watermark.positions[partition])
 
     def _input(self, kind: str, model: str, at_ms: int, body: dict[str, Any]) -> None:
         self._changes.inputs.append(InputRow(self._next_input, kind, model, at_ms, {**body, "offsets": self.positions()}))

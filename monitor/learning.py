@@ -23,6 +23,7 @@ from detectors.summary import Summary
 from monitor.changes import WindowRow
 from monitor.plan import DAY_MS, Model
 from monitor.reference import Reference, unpack_cells
+from monitor.standing import Standing
 
 LearningStep: TypeAlias = Literal["cuts", "calibration"]
 ENOUGH_FOR_CUTS = 50_000  # events; 64 cells then hold about 800 each
@@ -55,6 +56,17 @@ def gathering_ms(model: Model) -> tuple[int, int]:
     what is learnt from, so that a model with little traffic still sees a range of days before its extremes are fixed."""
     half = max(model.window_ms, (model.reference.span_ms or 28 * DAY_MS) // 2)
     return min(DAY_MS, half), min(half, max(DAY_MS, GATHERED * model.window_ms))
+
+
+def learnt_share(model: Model, standing: Standing) -> float:
+    """Which part of what is to be learnt has been seen: 1 once windows are judged."""
+    learn_ms = model.reference.span_ms
+    if standing.stage == "judging":
+        return 1.0
+    if standing.origin_ms is None or standing.next_ms is None or learn_ms is None:
+        return 0.0
+    until = standing.learn_until_ms or standing.origin_ms + learn_ms
+    return min(1.0, (standing.next_ms - standing.origin_ms) / max(1, until - standing.origin_ms))
 
 
 def options(model: Model) -> Options:

@@ -30,6 +30,7 @@ class Walk:
         self.plan = plan
         self.engine = Engine(plan, self.store.load())
         self.records = 0
+        self._lasting = store is not None  # a walk of its own needs no checkpoints: nobody asks it again
         self._closed: list[Verdict] = []
 
     def closed(self) -> list[Verdict]:
@@ -71,6 +72,8 @@ class Walk:
 
     def _save(self) -> None:
         changes = self.engine.drain()
+        if not self._lasting:
+            changes.checkpoints.clear()
         self.store.save(changes)
         self._closed += [row.verdict for row in changes.windows]
 

@@ -69,6 +69,10 @@ class OpenWindows:
     def has(self, model: str, start_ms: int) -> bool:
         return start_ms in self._panes[model]
 
+    def of(self, model: str) -> dict[tuple[str, PaneKey], Pane]:
+        """The model's open panes; they are never changed in place, so they may be kept."""
+        return {full: pane for panes in self._panes[model].values() for full, pane in panes.items()}
+
     def first_start(self, model: str) -> int | None:
         return min(self._panes[model], default=None)
 

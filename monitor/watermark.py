@@ -35,9 +35,10 @@ class Watermark:
     def __init__(self) -> None:
         self.positions: dict[str, Position] = {}
 
-    def assign(self, partitions: Iterable[str]) -> None:
-        for partition in partitions:
-            self.positions.setdefault(partition, Position())
+    def assign(self, starts: Mapping[str, int]) -> None:
+        """Partitions that are waited for from now on, each with the offset where it begins."""
+        for partition, start in starts.items():
+            self.positions.setdefault(partition, Position(start))
 
     def advance(self, partition: str, next_offset: int, mark_ms: int | None, arrival_ms: int, records: int) -> None:
         """A slice was folded: the partition is awake."""

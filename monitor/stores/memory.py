@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from monitor.changes import Changes, InputRow, Mark, Snapshot, WindowRow
+from monitor.changes import Changes, Checkpoint, InputRow, Mark, ReferenceRow, Snapshot, WindowRow
 from monitor.incident import Incident
 from monitor.pane import Pane, PaneKey
 from monitor.stores.store import Delivery
@@ -21,7 +21,9 @@ class MemoryStore:
         self._panes: dict[tuple[str, PaneKey], Pane] = {}
         self._windows: dict[str, dict[int, WindowRow]] = {}
         self._evidence: dict[str, bytes] = {}
-        self._references: dict[str, bytes] = {}
+        self._references: dict[str, ReferenceRow] = {}  # by name
+        self._in_force: dict[str, str] = {}  # model -> name
+        self._checkpoints: dict[str, dict[int, Checkpoint]] = {}
         self._incidents: dict[str, Incident] = {}
         self._outbox: dict[str, Delivery] = {}
         self._inputs: list[InputRow] = []
@@ -34,7 +36,7 @@ class MemoryStore:
             marks=dict(self._marks),
             panes={key: Pane(pane.events, dict(pane.columns)) for key, pane in self._panes.items()},
             evidence=dict(self._evidence),
-            references=dict(self._references),
+            references={model: self._references[name].body for model, name in self._in_force.items()},
             incidents={i.id: i for i in self._incidents.values() if i.resolved_ms is None},
             alerts=[d.alert for d in self.pending()],
             next_input=self._inputs[-1].seq + 1 if self._inputs else 0,
@@ -53,7 +55,11 @@ class MemoryStore:
         for row in changes.windows:
             self._windows.setdefault(row.verdict.model, {})[row.verdict.start_ms] = row
         self._evidence.update(changes.evidence)
-        self._references.update(changes.references)
+        for model, reference in changes.references.items():
+            self._references[reference.name] = reference
+            self._in_force[model] = reference.name
+        for point in changes.checkpoints:
+            self._checkpoints.setdefault(point.model, {})[point.at_ms] = point
         self._incidents.update(changes.incidents)
         for alert in changes.alerts:
             self._outbox.setdefault(alert.id, Delivery(alert, 0, "", None))
@@ -63,8 +69,9 @@ class MemoryStore:
 
     def _forget(self, model: str) -> None:
         self._panes = {k: p for k, p in self._panes.items() if k[1].model != model}
-        for table in (self._windows, self._evidence, self._references):
+        for table in (self._windows, self._evidence, self._in_force, self._checkpoints):
             table.pop(model, None)
+        self._references = {name: row for name, row in self._references.items() if row.model != model}
 
     def windows(self, model: str, from_ms: int, until_ms: int) -> Iterator[WindowRow]:
         rows = self._windows.get(model, {})
@@ -80,6 +87,14 @@ class MemoryStore:
 
     def inputs(self) -> Sequence[InputRow]:
         return list(self._inputs)
+
+    def reference(self, name: str) -> ReferenceRow | None:
+        return self._references.get(name)
+
+    def checkpoint(self, model: str, until_ms: int) -> Checkpoint | None:
+        points = self._checkpoints.get(model, {})
+        last = max((at_ms for at_ms in points if at_ms <= until_ms), default=None)
+        return None if last is None else points[last]
 
     def outcomes(self) -> Sequence[tuple[str, str, int, str]]:
         return list(self._outcomes)
@@ -104,7 +119,23 @@ class MemoryStore:
         kept = [o for o in self._outcomes if o[2] >= before_ms]
         count += len(old) + len(self._outcomes) - len(kept)
         self._outcomes = kept
-        return count
+        return count + self._prune_inputs(before_ms)
+
+    def _prune_inputs(self, before_ms: int) -> int:
+        before = len(self._inputs) + len(self._references) + sum(map(len, self._checkpoints.values()))
+        for model, points in self._checkpoints.items():
+            self._checkpoints[model] = {at_ms: point for at_ms, point in points.items() if at_ms >= before_ms}
+        left = [point for points in self._checkpoints.values() for point in points.values()]
+        first = min((point.snapshot.next_input for point in left), default=None)
+        self._inputs = [
+            row for i, row in enumerate(self._inputs, 1)
+            if row.at_ms >= before_ms or i == len(self._inputs) or (first is not None and row.seq >= first)
+        ]  # fmt: skip
+        named = {*self._in_force.values(), *(point.reference for point in left)}
+        named |= {row.verdict.reference for rows in self._windows.values() for row in rows.values()}
+        named |= {row.body.get("reference", "") for row in self._inputs}
+        self._references = {name: row for name, row in self._references.items() if name in named}
+        return before - len(self._inputs) - len(self._references) - len(left)
 
     def identities(self) -> dict[str, str]:
         return dict(self._identities)

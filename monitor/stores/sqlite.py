@@ -18,15 +18,15 @@ from typing import IO, Any
 import msgspec
 
 from monitor.alert import Alert
-from monitor.changes import Changes, InputRow, Mark, Snapshot, WindowRow
+from monitor.changes import Changes, Checkpoint, InputRow, Mark, ReferenceRow, Snapshot, WindowRow
 from monitor.errors import Corrupt, Misconfigured
 from monitor.incident import Incident
 from monitor.pane import PaneKey
-from monitor.stores.packing import pack_pane, unpack_pane
+from monitor.stores.packing import pack_checkpoint, pack_pane, unpack_checkpoint, unpack_pane
 from monitor.stores.store import Delivery
 from monitor.verdict import Verdict
 
-FORMAT = 1
+FORMAT = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS offsets (partition TEXT PRIMARY KEY, next_offset INTEGER NOT NULL, mark_ms INTEGER, records INTEGER NOT NULL)
@@ -35,16 +35,19 @@ CREATE TABLE IF NOT EXISTS panes (partition TEXT, model TEXT, version TEXT, segm
   PRIMARY KEY (partition, model, version, segment, role, start_ms)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS evidence (model TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS windows (model TEXT, start_ms INTEGER, end_ms INTEGER NOT NULL, status TEXT NOT NULL, verdict BLOB NOT NULL,
-  form TEXT NOT NULL, columns BLOB NOT NULL, PRIMARY KEY (model, start_ms)) WITHOUT ROWID;
+  form TEXT NOT NULL, columns BLOB NOT NULL, reference TEXT NOT NULL, PRIMARY KEY (model, start_ms)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS incidents (id TEXT PRIMARY KEY, model TEXT NOT NULL, opened_ms INTEGER NOT NULL, resolved_ms INTEGER,
   body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (incident TEXT, at_ms INTEGER, kind TEXT NOT NULL, who TEXT NOT NULL, note TEXT NOT NULL,
   PRIMARY KEY (incident, at_ms)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inputs (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, model TEXT NOT NULL, at_ms INTEGER NOT NULL,
-  body BLOB NOT NULL);
+  reference TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, born INTEGER NOT NULL, body BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
   error TEXT NOT NULL DEFAULT '', delivered_ms INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS "references" (model TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS "references" (name TEXT PRIMARY KEY, model TEXT NOT NULL, body BLOB NOT NULL, chain BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS in_force (model TEXT PRIMARY KEY, reference TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checkpoints (model TEXT, at_ms INTEGER, next_input INTEGER NOT NULL, reference TEXT NOT NULL,
+  body BLOB NOT NULL, PRIMARY KEY (model, at_ms));
 CREATE TABLE IF NOT EXISTS pairs (model TEXT, id TEXT, time_ms INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (model, id, time_ms))
   WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counts (name TEXT, reason TEXT, n INTEGER NOT NULL, PRIMARY KEY (name, reason)) WITHOUT ROWID;
@@ -84,7 +87,7 @@ class SqliteStore:
                     for p, model, version, segment, role, start, body in db.execute("SELECT * FROM panes")
                 },
                 evidence=dict(db.execute("SELECT model, body FROM evidence")),
-                references=dict(db.execute('SELECT model, body FROM "references"')),
+                references=dict(db.execute('SELECT f.model, r.body FROM in_force f JOIN "references" r ON r.name = f.reference')),
                 incidents={i.id: i for i in self._incidents("WHERE resolved_ms IS NULL")},
                 alerts=[d.alert for d in self.pending()],
                 next_input=int(db.execute("SELECT coalesce(max(seq), -1) + 1 FROM inputs").fetchone()[0]),
@@ -105,7 +108,7 @@ class SqliteStore:
 
     def _write(self, changes: Changes) -> None:
         many = self._db.executemany
-        for table in ("panes", "windows", "evidence", '"references"'):
+        for table in ("panes", "windows", "evidence", '"references"', "in_force", "checkpoints"):
             many(f"DELETE FROM {table} WHERE model = ?", [(model,) for model in changes.forgotten])  # noqa: S608 - names from the line above
         many("INSERT OR REPLACE INTO offsets VALUES (?, ?, ?, ?)",
              [(p, m.next_offset, m.mark_ms, m.records) for p, m in changes.marks.items()])  # fmt: skip
@@ -113,16 +116,22 @@ class SqliteStore:
              [(p, *key) for (p, key), pane in changes.panes.items() if pane is None])  # fmt: skip
         many("INSERT OR REPLACE INTO panes VALUES (?, ?, ?, ?, ?, ?, ?)",
              [(p, *key, pack_pane(pane)) for (p, key), pane in changes.panes.items() if pane is not None])  # fmt: skip
-        many("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?)",
-             [(v.model, v.start_ms, v.end_ms, v.status, _encode(v), row.form, _encode(row.columns))
+        many("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+             [(v.model, v.start_ms, v.end_ms, v.status, _encode(v), row.form, _encode(row.columns), v.reference)
               for row in changes.windows for v in (row.verdict,)])  # fmt: skip
         many("INSERT OR REPLACE INTO evidence VALUES (?, ?)", list(changes.evidence.items()))
-        many('INSERT OR REPLACE INTO "references" VALUES (?, ?)', list(changes.references.items()))
+        many('INSERT OR REPLACE INTO "references" VALUES (?, ?, ?, ?)',
+             [(r.name, r.model, r.body, r.chain) for r in changes.references.values()])  # fmt: skip
+        many("INSERT OR REPLACE INTO in_force VALUES (?, ?)", [(model, r.name) for model, r in changes.references.items()])
+        many("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?)",
+             [(c.model, c.at_ms, c.snapshot.next_input, c.reference, pack_checkpoint(c.snapshot, c.unreadable))
+              for c in changes.checkpoints])  # fmt: skip
         many("INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?)",
              [(i.id, i.model, i.opened_ms, i.resolved_ms, _encode(i)) for i in changes.incidents.values()])  # fmt: skip
         many("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)",
              [(i.id, a.at_ms, a.kind, a.who, a.note) for i in changes.incidents.values() for a in i.answers])  # fmt: skip
-        many("INSERT INTO inputs VALUES (?, ?, ?, ?, ?)", [(i.seq, i.kind, i.model, i.at_ms, _encode(i.body)) for i in changes.inputs])
+        many("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?)",
+             [(i.seq, i.kind, i.model, i.at_ms, i.body.get("reference", ""), _encode(i.body)) for i in changes.inputs])  # fmt: skip
         for alert in changes.alerts:
             self._born += 1
             self._db.execute("INSERT OR IGNORE INTO outbox (id, born, body) VALUES (?, ?, ?)", (alert.id, self._born, _encode(alert)))
@@ -156,6 +165,23 @@ class SqliteStore:
         rows = self._db.execute("SELECT seq, kind, model, at_ms, body FROM inputs ORDER BY seq")
         return [InputRow(seq, kind, model, at_ms, msgspec.msgpack.decode(body)) for seq, kind, model, at_ms, body in rows]
 
+    def reference(self, name: str) -> ReferenceRow | None:
+        row = self._db.execute('SELECT name, model, body, chain FROM "references" WHERE name = ?', (name,)).fetchone()
+        return None if row is None else ReferenceRow(*row)
+
+    def checkpoint(self, model: str, until_ms: int) -> Checkpoint | None:
+        row = self._db.execute(
+            "SELECT at_ms, next_input, reference, body FROM checkpoints WHERE model = ? AND at_ms <= ? ORDER BY at_ms DESC LIMIT 1",
+            (model, until_ms),
+        ).fetchone()
+        if row is None:
+            return None
+        try:
+            snapshot, unreadable = unpack_checkpoint(row[3], row[1])
+        except (ValueError, msgspec.DecodeError) as error:
+            raise _corrupt(self.path, str(error)) from error
+        return Checkpoint(model, row[0], row[2], snapshot, unreadable)
+
     def outcomes(self) -> Sequence[tuple[str, str, int, str]]:
         return self._db.execute("SELECT model, id, time_ms, value FROM pairs ORDER BY time_ms, model, id").fetchall()
 
@@ -173,8 +199,14 @@ class SqliteStore:
             "DELETE FROM incidents WHERE resolved_ms IS NOT NULL AND resolved_ms < ?",
             "DELETE FROM pairs WHERE time_ms < ?",
             "DELETE FROM outbox WHERE delivered_ms IS NOT NULL AND delivered_ms < ?",
+            "DELETE FROM checkpoints WHERE at_ms < ?",
+            # the last input stays whatever its age: the next one is numbered after it
+            "DELETE FROM inputs WHERE at_ms < ? AND seq < (SELECT max(seq) FROM inputs)"
+            " AND seq < coalesce((SELECT min(next_input) FROM checkpoints), 9e18)",
         )
-        return sum(self._db.execute(statement, (before_ms,)).rowcount for statement in statements)
+        count = sum(self._db.execute(statement, (before_ms,)).rowcount for statement in statements)
+        named = " UNION ".join(f"SELECT reference FROM {table}" for table in ("in_force", "windows", "checkpoints", "inputs"))  # noqa: S608 - our own tables
+        return count + self._db.execute(f'DELETE FROM "references" WHERE name NOT IN ({named})').rowcount  # noqa: S608 - as above
 
     def identities(self) -> dict[str, str]:
         rows = self._db.execute("SELECT key, value FROM meta WHERE key LIKE 'topic:%'")

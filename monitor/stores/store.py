@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from monitor.alert import Alert
-from monitor.changes import Changes, InputRow, Snapshot, WindowRow
+from monitor.changes import Changes, Checkpoint, InputRow, ReferenceRow, Snapshot, WindowRow
 from monitor.incident import Incident
 from monitor.verdict import Verdict
 
@@ -45,6 +45,14 @@ class Store(Protocol):
 
     def inputs(self) -> Sequence[InputRow]: ...
 
+    def reference(self, name: str) -> ReferenceRow | None:
+        """The reference that a verdict or an input names; None where it is kept no longer."""
+        ...
+
+    def checkpoint(self, model: str, until_ms: int) -> Checkpoint | None:
+        """The model's last checkpoint at or before that event time."""
+        ...
+
     def outcomes(self) -> Sequence[tuple[str, str, int, str]]:
         """(model, id, time_ms, value), oldest first."""
         ...
@@ -58,7 +66,8 @@ class Store(Protocol):
         ...
 
     def prune(self, before_ms: int) -> int:
-        """Forgets windows, resolved incidents and outcomes older than that; how many rows went."""
+        """Forgets what is older than that: windows, resolved incidents, outcomes, checkpoints, references that nothing names any
+        more, and inputs that no kept checkpoint needs; how many rows went."""
         ...
 
     def identities(self) -> dict[str, str]:

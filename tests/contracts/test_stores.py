@@ -13,7 +13,7 @@ import pytest
 from detectors.summaries.sample import Sample
 from detectors.summaries.tally import Tally
 from monitor.alert import Alert
-from monitor.changes import Changes, InputRow, Mark, Outcome, WindowRow
+from monitor.changes import Changes, Checkpoint, InputRow, Mark, Outcome, ReferenceRow, Snapshot, WindowRow
 from monitor.errors import Corrupt, Misconfigured
 from monitor.incident import Answer, Incident
 from monitor.pane import Pane, PaneKey
@@ -55,7 +55,7 @@ def everything() -> Changes:
         panes={KEY: pane},
         windows=[WindowRow(verdict(0), "cells", {"x": b"\x01\x02"}), WindowRow(verdict(10), "summaries", {})],
         evidence={"m": b"state"},
-        references={"m": b"reference"},
+        references={"m": ReferenceRow("r1", "m", b"reference", b"chain")},
         incidents={"i1": incident(1), "i2": incident(2, resolved=20)},
         alerts=[Alert("i1:opened", "opened", incident(1))],
         inputs=[InputRow(0, "learned", "m", 5, {"step": "cuts"})],
@@ -124,6 +124,57 @@ def test_pruning_forgets_the_old_and_keeps_what_is_open(store: Store) -> None:
     store.prune(1000)
     assert [i.id for i in store.incidents()] == ["i1"], "open incidents are never forgotten"
     assert list(store.outcomes()) == []
+
+
+def point(at_ms: int, next_input: int, reference: str = "r1") -> Checkpoint:
+    snapshot = Snapshot(
+        marks={"in/0": Mark(7, 99, 7)},
+        panes={KEY: everything().panes[KEY]},  # type: ignore[dict-item] # it holds a pane, not its deletion
+        evidence={"m": b"state"}, incidents={"i1": incident(1)}, next_input=next_input,
+    )  # fmt: skip
+    return Checkpoint("m", at_ms, reference, snapshot, ("in/1",))
+
+
+def test_references_stay_by_name_and_the_last_one_is_in_force(store: Store) -> None:
+    store.save(everything())
+    later = ReferenceRow("r2", "m", b"another", b"")
+    store.save(Changes(references={"m": later}))
+    assert store.load().references == {"m": b"another"}
+    assert store.reference("r1") == ReferenceRow("r1", "m", b"reference", b"chain"), "verdicts of last month name it"
+    assert store.reference("r2") == later
+    assert store.reference("r3") is None
+
+
+def test_the_last_checkpoint_before_a_time_comes_back_whole(store: Store) -> None:
+    store.save(Changes(checkpoints=[point(100, 1), point(200, 4), point(300, 9)]))
+    found = store.checkpoint("m", 299)
+    assert found is not None
+    wanted = point(200, 4)
+    assert (found.at_ms, found.reference, found.unreadable) == (200, "r1", ("in/1",))
+    for name in ("marks", "evidence", "incidents", "next_input", "references"):
+        assert getattr(found.snapshot, name) == getattr(wanted.snapshot, name)
+    assert found.snapshot.panes[KEY].columns == wanted.snapshot.panes[KEY].columns
+    assert store.checkpoint("m", 99) is None
+    assert store.checkpoint("other", 299) is None
+
+
+def test_pruning_keeps_what_the_kept_checkpoints_need(store: Store) -> None:
+    store.save(Changes(references={"m": ReferenceRow("r0", "m", b"oldest")}))
+    store.save(Changes(references={"m": ReferenceRow("r1", "m", b"old")}))
+    store.save(Changes(references={"m": ReferenceRow("r2", "m", b"now")}))
+    store.save(Changes(
+        inputs=[InputRow(seq, "tick", "", seq, {}) for seq in range(6)],
+        checkpoints=[point(100, 1, "r0"), point(200, 3, "r1")],
+    ))  # fmt: skip
+    assert store.prune(150) == 5, "a checkpoint, inputs 0 to 2, reference r0"
+    assert store.checkpoint("m", 150) is None
+    assert [row.seq for row in store.inputs()] == [3, 4, 5]
+    assert (store.reference("r0"), store.reference("r1") is None) == (None, False)
+    store.prune(1000)
+    assert [row.seq for row in store.inputs()] == [5], "the next input is numbered after the last one"
+    assert store.load().next_input == 6
+    assert store.reference("r1") is None
+    assert store.load().references == {"m": b"now"}, "what is in force stays"
 
 
 def test_topic_identities_are_remembered(store: Store) -> None:
