@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar, pooled, profile, rare, season, slots
+from detectors.budget import bunching, calendar, pooled, profile, rare, season, slots
 from detectors.budget.calibrated import Calibration, Learnt, Options, TooLittle
 from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
@@ -173,6 +173,7 @@ def _law(
     trial = Trial(options.budget_ms / window, history.span_ms / window)
     clip = trial.clip(tape, weights)
     kappa, wider = trial.kappa(tape, weights, clip)
+    kappa = np.maximum(kappa, bunching.least_kappa(streams, law.wander, past))
     # the pooled group stands on the z of the others
     at = np.minimum(np.searchsorted(HORIZONS, cadences), len(HORIZONS) - 1)
     pool = pooled.learn(streams, law.z, seen & ~rate, kappa, law.v[:, at].T, cadences, history.start_ms // window)

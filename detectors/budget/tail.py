@@ -15,7 +15,7 @@ def knots(u: Floats, seen: NDArray[np.bool_], family: NDArray[np.int64]) -> Floa
     """Quantiles of u at `EXCEED` above and below, shape (2, 6, S): own ones averaged with max(own, family's median), at least the normal's.
 
     A knot is only as good as the windows beyond it, so those that fewer than four windows exceed continue the last good one
-    in proportion to the normal law.
+    with the exponential law of the mean excess over it.
     """
     S = u.shape[1]
     out = np.tile(NORMAL[:, None], (2, 1, S))
@@ -27,7 +27,10 @@ def knots(u: Floats, seen: NDArray[np.bool_], family: NDArray[np.int64]) -> Floa
         for side, x in enumerate((mine, -mine)):
             out[side, good, j] = np.quantile(x, 1 - EXCEED[good])
             last = int(np.flatnonzero(good)[-1])
-            out[side, ~good, j] = out[side, last, j] * NORMAL[~good] / NORMAL[last]
+            # what nobody has seen is not taken for normal: an exponential tail of the excess that was seen
+            top = out[side, last, j]
+            excess = max(float(np.mean(x[x >= top] - top)), top / NORMAL[last] ** 2)
+            out[side, ~good, j] = top + excess * np.log(EXCEED[last] / EXCEED[~good])
     for f in np.unique(family):
         kin = np.median(out[:, :, family == f], axis=2, keepdims=True)
         out[:, :, family == f] = 0.5 * out[:, :, family == f] + 0.5 * np.maximum(kin, out[:, :, family == f])
