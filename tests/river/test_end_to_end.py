@@ -115,6 +115,31 @@ def test_a_shift_pages_the_right_owner_and_a_restart_loses_nothing(river: River)
     assert [_stable(v) for v in replayed] == [_stable(v) for v in closed]
 
 
+def test_an_incident_is_computed_again_from_the_broker_until_retention_takes_its_records(river: River) -> None:
+    daemon = river.start()
+    river.send(range(LEARNT + CLEAN))
+    shifted = range(LEARNT + CLEAN, LEARNT + CLEAN + SHIFTED)
+    river.send(shifted, shifted=True)
+    incident = river.webhook.next() and daemon.get("/api/v1/incidents")["incidents"][-1]
+    again = ("replay", "--incident", incident["id"], "--config", str(river.config), "--json")
+    found = json.loads(raincheck(*again))  # while the daemon goes on
+    assert (found["outcome"], found["parts"], found["missing"]) == ("same", "", {})
+    assert found["found"]["subjects"][0]["name"] == "x3"
+    assert found["found"]["evidence"] == pytest.approx(incident["evidence"], abs=1e-6)
+    assert daemon.terminate() == 0
+
+    recording = river.folder / "topic.jsonl.gz"
+    raincheck("record", "--config", str(river.config), "--out", str(recording), "--until-end")
+    onset = LEARNT * PER_HOUR // 2 + 20
+    river.feed.trim(river.topics["in"], 1, onset)
+    gone = json.loads(raincheck(*again, codes=(3,)))
+    assert gone["outcome"] == "gone"
+    assert list(gone["missing"]) == ["in/1"]
+    assert 0 < gone["missing"]["in/1"] <= onset
+    assert "cannot be reproduced" in raincheck(*again[:-1], codes=(3,))
+    assert json.loads(raincheck(*again, str(recording)))["outcome"] == "same", "a recording outlives retention"
+
+
 def test_a_second_daemon_on_the_same_state_is_refused(river: River) -> None:
     river.start()
     second = Daemon(river.config)
