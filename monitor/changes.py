@@ -68,7 +68,7 @@ class ReferenceRow:
 class Changes:
     """Everything here takes effect together with `marks`, or not at all."""
 
-    marks: dict[str, Mark] = field(default_factory=dict)
+    marks: dict[str, Mark | None] = field(default_factory=dict)  # None: the partition is no more
     panes: dict[tuple[str, PaneKey], Pane | None] = field(default_factory=dict)  # None: closed, delete
     windows: list[WindowRow] = field(default_factory=list)
     evidence: dict[str, bytes] = field(default_factory=dict)  # model -> packed judge state

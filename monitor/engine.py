@@ -19,12 +19,13 @@ from monitor.checkpoint import checkpoint, crosses, mark_of
 from monitor.fold import Fold
 from monitor.incident import Answer, Incident
 from monitor.judge import Judged, judge
-from monitor.learning import ENOUGH_FOR_CUTS, Due, Learned, LearningStep, gathering_ms, learnt_share, packed_summary
+from monitor.learning import ENOUGH_FOR_CUTS, Due, Learned, LearningStep, gathering_ms, learnt_share, options, packed_summary
 from monitor.life import answered
 from monitor.open_windows import OpenWindows
 from monitor.pane import Folded
 from monitor.plan import DAY_MS, Model, Plan
 from monitor.reference import Reference, pack_cells
+from monitor.restoring import restored
 from monitor.rules import breaches, with_values
 from monitor.standing import Standing
 from monitor.verdict import Verdict
@@ -66,8 +67,10 @@ class Engine:
 
     def add(self, folded: Folded, *, arrival_ms: int, records: int) -> None:
         """Takes panes that were folded here or by a worker, with the offset that they bring the partition to."""
-        self.windows.add(folded)
+        # a partition that joined, or came back, after windows were closed without it: counted, never judged
+        behind = self.windows.add(folded, {name: s.next_ms for name, s in self.standings.items() if s.next_ms is not None})
         self._changes.counts.update(folded.counts)
+        self._changes.counts.update(behind)
         for (model, _), n in folded.late.items():
             self._changes.counts[model, "late"] += n
         self._changes.outcomes += [Outcome(*outcome) for outcome in folded.outcomes]
@@ -86,6 +89,10 @@ class Engine:
     def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
         """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""
         names = sorted(partitions)
+        streams = {name.rpartition("/")[0] for name in names}
+        for name in [n for n in self.watermark.positions if n.rpartition("/")[0] in streams and n not in names]:
+            del self.watermark.positions[name]  # the new topic has fewer: what does not exist must not be waited for
+            self._changes.marks[name] = None
         for name in names:
             self.watermark.positions[name] = replace(self.watermark.positions.get(name, Position()), next_offset=0)
             self._mark(name)
@@ -150,7 +157,7 @@ class Engine:
         if reference.calibration is None:
             standing = replace(standing, stage="learning", reason="")
         else:
-            made = self._chains[model.name] = Chain(reference.calibration)
+            made = self._chains[model.name] = Chain(reference.calibration, options(model))
             self._states[model.name] = State.unpack(chain, made.name) if chain else made.zero()
             standing = replace(standing, stage="judging", reason="")
         self.standings[model.name] = standing
@@ -232,6 +239,8 @@ class Engine:
         found: set[str] = set()
         for name, model in self.plan.models.items():
             found |= self.watermark.ahead(self._gates(name), 4 * model.window_ms + model.lateness_ms)
+            if name in self._due:  # its windows wait: what is folded beyond them would be sampled, and pile up
+                found |= self.watermark.beyond(self._gates(name), self._due[name].until_ms + model.window_ms + model.lateness_ms)
         return found
 
     # ---- windows
@@ -251,7 +260,6 @@ class Engine:
                 self._close_until(self.plan.models[name], last + self.plan.models[name].window_ms)
 
     def _close_until(self, model: Model, end_ms: int) -> None:
-        empty = 0
         while model.name not in self._due:
             standing = self.standings[model.name]
             start = standing.next_ms
@@ -262,13 +270,15 @@ class Engine:
                 standing = replace(standing, origin_ms=start)
             if start + model.window_ms > end_ms:
                 return
-            empty = empty + 1 if not self.windows.has(model.name, start) else 0
-            if empty > MOST_EMPTY:
+            quiet = start - (standing.last_events_ms or start)
+            if quiet >= MOST_EMPTY * model.window_ms and not self.windows.has(model.name, start):
                 following = self.windows.first_start(model.name)
-                start = end_ms // model.window_ms * model.window_ms if following is None else min(following, end_ms)
-                empty = 0
-                self.standings[model.name] = replace(standing, next_ms=start)
-                self._changes.counts[model.name, "calendar_jump"] += 1
+                to = end_ms // model.window_ms * model.window_ms if following is None else min(following, end_ms)
+                self.standings[model.name] = replace(standing, next_ms=to)
+                self._stale.add(model.name)
+                self._changes.counts[model.name, "windows_jumped"] += (to - start) // model.window_ms
+                if to == start:
+                    return
                 continue
             self._close(model, replace(standing, next_ms=start + model.window_ms), start)
 
@@ -364,35 +374,19 @@ class Engine:
             self.watermark.positions[partition] = Position(mark.next_offset, mark.mark_ms, mark.records)
             if mark.mark_ms is not None:
                 self.fold.release(partition, mark.mark_ms)
-        kept: set[str] = set()
-        for name, model in self.plan.models.items():
-            self.standings[name] = Standing(digest=model.digest)
-            packed = snapshot.evidence.get(name)
-            if packed is None:
-                kept.add(name)  # nothing but perhaps open panes: its first windows
-                continue
-            standing = Standing.unpack(packed)
-            if standing.digest != model.digest:
-                self._forget(name, standing, model)
-                continue
-            kept.add(name)
-            self.standings[name] = replace(standing, chain=b"")
-            if name in snapshot.references:
-                self.install(Reference.unpack(snapshot.references[name]), standing.chain)
-                self.standings[name] = replace(standing, chain=b"")
-        for name in sorted((set(snapshot.evidence) | {key.model for _, key in snapshot.panes}) - set(self.plan.models)):
-            self._changes.forgotten.append(name)
-        self.windows.restore({key: pane for key, pane in snapshot.panes.items() if key[1].model in kept})
-        self.incidents = {i.id: i for i in snapshot.incidents.values() if i.model in kept}
-        self._stale.clear()
+        found = restored(self.plan, snapshot)
+        self.standings, self.incidents = found.standings, found.incidents
+        for reference, chain in found.references.values():
+            self.install(reference, chain)
+        self.windows.restore(found.panes)
+        self._stale.clear()  # what was just read need not be written again
         self._changes.references.clear()
-        for name in sorted(kept):
-            standing = self.standings[name]
+        for name, before in sorted(found.changed.items()):
+            self._stale.add(name)
+            self._input("plan_change", name, 0, {"before": before, "now": self.plan.models[name].digest})
+        self._changes.forgotten = [*sorted(found.changed), *found.forgotten]
+        self._changes.incidents |= {incident.id: incident for incident in found.closed}
+        self._changes.alerts += found.alerts
+        for name, standing in sorted(self.standings.items()):
             if standing.next_ms is not None:
                 self._learn(self.plan.models[name], standing, standing.next_ms)
-
-    def _forget(self, name: str, standing: Standing, model: Model) -> None:
-        """The plan's numbers changed: what was learnt and counted under the old ones is void, and that is an input too."""
-        self._changes.forgotten.append(name)
-        self._stale.add(name)
-        self._input("plan_change", name, standing.next_ms or 0, {"before": standing.digest, "now": model.digest})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +14,9 @@ from monitor.pane import Folded, Pane, PaneKey
 from monitor.plan import Model
 from monitor.rules import Closed
 from monitor.segments import overflow
+
+# Garbage time stamps open a window each; nobody's partitions are months of windows apart.
+MOST_OPEN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,28 @@ class OpenWindows:
         """From now on this model's windows close as counts in these cells, whatever their panes were folded into."""
         self._cuts[model] = cuts
 
-    def add(self, folded: Folded) -> None:
-        """Merges what a slice added; panes are replaced, never changed in place."""
+    def add(self, folded: Folded, closed_ms: Mapping[str, int]) -> Counter[tuple[str, str]]:
+        """Merges what a slice added; panes are replaced, never changed in place.
+
+        `closed_ms` per model is where its closed windows end: what falls before is left out, as is what would open a
+        window beyond `MOST_OPEN`. Returned are those events by (model, reason).
+        """
         grown: set[tuple[str, int]] = set()
+        left_out: Counter[tuple[str, str]] = Counter()
         for key, pane in folded.panes.items():
-            if self._put((folded.partition, key), pane):
+            windows = self._panes[key.model]
+            reason = ""
+            if key.start_ms < closed_ms.get(key.model, key.start_ms):
+                reason = "late"
+            elif len(windows) >= MOST_OPEN and key.start_ms not in windows:
+                reason = "too_many_windows"
+            if reason:
+                left_out[key.model, reason] += 0 if key.segment else pane.events
+            elif self._put((folded.partition, key), pane):
                 grown.add((key.model, key.start_ms))
         for model, start_ms in grown:
             self._bound(folded.partition, self._panes[model][start_ms])
+        return +left_out
 
     def _put(self, full: tuple[str, PaneKey], pane: Pane) -> bool:
         """Merges one pane into its window; True where it is the first of its key."""
@@ -102,9 +119,8 @@ class OpenWindows:
             for name, summary in pane.columns.items():
                 by_column[name].append(summary if cuts is None else recut(summary, cuts[name]))
         summaries = {column.name: merged(column.kind, by_column[column.name]) for column in model.columns if by_column[column.name]}
-        cells = {}
-        if cuts is not None:
-            cells = {name: cells_of(summary) for name, summary in summaries.items()}
+        # before cells are frozen, only what rules need: missing, not finite, invalid, and everything else
+        cells = {name: cells_of(summary) for name, summary in summaries.items()}
         leading = "inputs" if any(column.role == "inputs" for column in model.columns) else "predictions"
         window = Closed(
             model.name, start_ms, start_ms + model.window_ms, events[leading], cells,

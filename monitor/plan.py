@@ -155,6 +155,7 @@ class Model:
         numbers = {
             "columns": [asdict(column) for column in self.columns],
             "paths": [asdict(feature) for feature in self.schema.features],
+            "outputs": asdict(self.schema.prediction) if self.schema.prediction is not None else None,
             "window_ms": self.window_ms,
             "lateness_ms": self.lateness_ms,
             "timezone": self.timezone,

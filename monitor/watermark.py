@@ -74,6 +74,9 @@ class Watermark:
         """
         group = {p: self.positions[p] for p in partitions if p in self.positions}
         ended = {p for p, s in group.items() if reached.get(p) == (s.next_offset, s.next_offset)}
+        for position in group.values():
+            if position.arrival_ms is None and position.mark_ms is not None:
+                position.arrival_ms = now_ms  # restored: silence counts from here
         newest = max((s.mark_ms for s in group.values() if s.mark_ms is not None), default=None)
         if newest is None:
             return {}
@@ -98,6 +101,10 @@ class Watermark:
             for position in group.values():
                 position.arrival_ms = now_ms  # the pace is counted once
         return released
+
+    def beyond(self, partitions: Iterable[str], limit_ms: int) -> set[str]:
+        """Those whose newest event lies beyond `limit_ms`."""
+        return {p for p in partitions if (self.positions[p].mark_ms or limit_ms) > limit_ms}
 
     def ahead(self, partitions: Iterable[str], by_ms: int) -> set[str]:
         """Partitions that have run more than `by_ms` of event time ahead of the slowest that is not idle: to be paused,

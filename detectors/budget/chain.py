@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detectors.budget import calendar, tail
 from detectors.budget import pooled as pooling
-from detectors.budget.calibrated import Calibration
+from detectors.budget.calibrated import Calibration, Options
 from detectors.budget.evidence import LAMBDAS, advance, gaussian, poisson
 from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
@@ -44,9 +44,10 @@ class Chain:
     True
     """
 
-    def __init__(self, calibration: Calibration) -> None:
-        c = self.calibration = calibration
-        self.name = hashlib.sha256(c.pack()).hexdigest()[:16]
+    def __init__(self, calibration: Calibration, options: Options | None = None) -> None:
+        """`options`: today's budget and minimum effects, where they are others than those that were calibrated with."""
+        self.name = hashlib.sha256(calibration.pack()).hexdigest()[:16]
+        c = self.calibration = calibration if options is None else replace(calibration, options=options)
         streams = c.shape.streams
         self._place = np.array([s.place for s in streams], np.int64)
         self._column = np.array([s.column for s in streams], np.int64)

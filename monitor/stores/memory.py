@@ -46,7 +46,9 @@ class MemoryStore:
     def save(self, changes: Changes) -> None:
         for model in changes.forgotten:
             self._forget(model)
-        self._marks.update(changes.marks)
+        self._marks.update({name: mark for name, mark in changes.marks.items() if mark is not None})
+        for name in [name for name, mark in changes.marks.items() if mark is None]:
+            self._marks.pop(name, None)
         for key, pane in changes.panes.items():
             if pane is None:
                 self._panes.pop(key, None)

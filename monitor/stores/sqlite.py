@@ -111,7 +111,8 @@ class SqliteStore:
         for table in ("panes", "windows", "evidence", '"references"', "in_force", "checkpoints"):
             many(f"DELETE FROM {table} WHERE model = ?", [(model,) for model in changes.forgotten])  # noqa: S608 - names from the line above
         many("INSERT OR REPLACE INTO offsets VALUES (?, ?, ?, ?)",
-             [(p, m.next_offset, m.mark_ms, m.records) for p, m in changes.marks.items()])  # fmt: skip
+             [(p, m.next_offset, m.mark_ms, m.records) for p, m in changes.marks.items() if m is not None])  # fmt: skip
+        many("DELETE FROM offsets WHERE partition = ?", [(p,) for p, m in changes.marks.items() if m is None])
         many("DELETE FROM panes WHERE partition = ? AND model = ? AND version = ? AND segment = ? AND role = ? AND start_ms = ?",
              [(p, *key) for (p, key), pane in changes.panes.items() if pane is None])  # fmt: skip
         many("INSERT OR REPLACE INTO panes VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -40,7 +40,7 @@ def opened(cameras: Sequence[str | None], versions: Sequence[str], ends: Sequenc
                     segments={"camera": Texts([cameras[i] for i in at])},
                 )
             )  # fmt: skip
-        windows.add(fold.fold(Slice("s", "s/0", end, 0, tuple(own), end - start, 0)))
+        windows.add(fold.fold(Slice("s", "s/0", end, 0, tuple(own), end - start, 0)), {})
         if saved:
             held |= windows.drain()
     held |= windows.drain()

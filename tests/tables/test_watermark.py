@@ -13,7 +13,7 @@ MINUTE = 60_000
 def made(**marks: int | None) -> Watermark:
     """Partitions with their marks relative to NOW, each read to offset 10; None: nothing has come yet."""
     watermark = Watermark()
-    watermark.assign(marks)
+    watermark.assign(dict.fromkeys(marks, 0))
     for name, mark in marks.items():
         if mark is not None:
             watermark.advance(name, 10, NOW + mark, NOW, 10)
