@@ -13,6 +13,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from monitor import wall
 from monitor.log import events
 from monitor.office import Office
+from monitor.standing import forget_before
 
 log = events("schedule")
 
@@ -37,8 +38,12 @@ class Schedule:
     def retention(self) -> None:
         """Forgets windows, resolved incidents and delivered alerts older than `state.keep`."""
         office = self._office
-        before_ms = wall.now_ms() - office.plan.state.keep_ms
-        gone = office.rounds.submit(lambda: office.store.prune(before_ms)).result(timeout=300)
+
+        def forget() -> int:
+            before_ms = forget_before(office.rounds.engine.standings.values(), office.plan.state.keep_ms)
+            return 0 if before_ms is None else office.store.prune(before_ms)
+
+        gone = office.rounds.submit(forget).result(timeout=300)
         log.info("pruned", rows=gone)
 
     def _add(self, name: str, job: Callable[[], None], **when: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -26,14 +27,13 @@ class Ledger:
 class Standing:
     """`next_ms` is the start of the next window to close (None: nothing seen yet).
 
-    gathering: no cuts yet, panes hold samples; learning: cells are counted from `cut_ms` on; judging: calibrated.
-    `cut_ms`, `learn_until_ms`: event times at which the next step of learning is due (None: not known yet).
+    gathering: no cuts yet, panes hold samples; learning: cells are counted; judging: calibrated.
+    `learn_until_ms`: event time at which a calibration that found too little is tried again (None: as the plan says).
     """
 
     stage: Stage = "gathering"
     origin_ms: int | None = None
     next_ms: int | None = None
-    cut_ms: int | None = None
     learn_until_ms: int | None = None
     events: int = 0
     seen: frozenset[str] = frozenset()
@@ -56,3 +56,17 @@ class Standing:
             msg = f"state of a model has format {found}, this release reads {FORMAT}"
             raise ValueError(msg)
         return standing
+
+
+def forget_before(standings: Iterable[Standing], keep_ms: int) -> int | None:
+    """Event time before which nothing need be kept; None where nothing has been seen.
+
+    It is counted back from where each model is in event time, not from the wall clock: a topic of last year's events
+    would else lose its windows on the first night. What is still learnt from is never forgotten.
+    """
+    limits = [
+        s.next_ms - keep_ms if s.stage == "judging" or s.origin_ms is None else min(s.origin_ms, s.next_ms - keep_ms)
+        for s in standings
+        if s.next_ms is not None
+    ]
+    return min(limits, default=None)

@@ -22,6 +22,8 @@ from monitor.changes import Changes, Checkpoint, InputRow, Mark, ReferenceRow, S
 from monitor.errors import Corrupt, Misconfigured
 from monitor.incident import Incident
 from monitor.pane import PaneKey
+from monitor.reference import Reference
+from monitor.standing import Standing
 from monitor.stores.packing import pack_checkpoint, pack_pane, unpack_checkpoint, unpack_pane
 from monitor.stores.store import Delivery
 from monitor.verdict import Verdict
@@ -229,11 +231,15 @@ def check(path: str | Path) -> list[str]:
     except (Corrupt, Misconfigured) as error:
         return [str(error)]
     try:
-        store.load()
+        snapshot = store.load()
+        for packed in snapshot.evidence.values():
+            Standing.unpack(packed)
+        for packed in snapshot.references.values():
+            Reference.unpack(packed)
         for _ in store.verdicts():
             pass
-    except (Corrupt, sqlite3.DatabaseError, msgspec.DecodeError) as error:
-        return [str(error)]
+    except (Corrupt, sqlite3.DatabaseError, msgspec.DecodeError, ValueError) as error:
+        return [f"{path}: {error}"]
     finally:
         store.close()
     return []
