@@ -21,7 +21,7 @@ from monitor.plan import DAY_MS, Model
 from monitor.rules import Breach, Closed
 from monitor.standing import Standing
 from monitor.verdict import Status, Subject, Verdict, verdict_id
-from monitor.wording import page_text
+from monitor.wording import incident_text
 
 LN10 = math.log(10)
 FALSE_STEP = 0.7  # nats: a page answered "false" doubles A ...
@@ -180,7 +180,7 @@ def _opened(model: Model, window: Closed, subjects: tuple[Subject, ...], reading
     return Incident(
         id=incident_id(model.name, "statistical", window.end_ms, severity), model=model.name, owner=model.owner, severity=severity,
         kind="statistical", opened_ms=window.end_ms, onset_ms=onset_ms, subjects=subjects, evidence=reading.log10_m, threshold=threshold,
-        message=page_text(model.name, subjects, onset_ms, events, reading.log10_m, threshold), events=events, rule=rule,
+        message=incident_text(model.name, subjects, onset_ms, events, reading.log10_m, threshold, severity), events=events, rule=rule,
     )  # fmt: skip
 
 
