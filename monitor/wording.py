@@ -21,7 +21,7 @@ def when(time_ms: int) -> str:
 def incident_text(
     model: str, subjects: Sequence[Subject], onset_ms: int, events: int, evidence: float, threshold: float, severity: str
 ) -> str:
-    """The message of a statistical incident: leading subjects first, at most four of them; `threshold` is what it took for this severity."""
+    """The message of a statistical incident: at most four subjects, leading ones first; `threshold` is what this severity takes."""
     what = "; ".join(phrase(s) for s in subjects[:4]) or "the input as a whole has changed"
     more = f" and {len(subjects) - 4} more" if len(subjects) > 4 else ""
     return f"{model}: {what}{more}, since {when(onset_ms)} ({events} events; evidence 10^{evidence:.1f}, {severity} at 10^{threshold:.1f})"
