@@ -32,6 +32,7 @@ from monitor.stores.store import Store
 log = events("engine")
 T = TypeVar("T")
 TICK_S = 5.0
+FRESH_MS = 15_000  # sources probe every five seconds: what is older was said before they lost touch
 
 
 class Listener(Protocol):
@@ -149,8 +150,10 @@ class Rounds:
                 log.warning("topic_absent", stream=note.stream, topic=note.topic)
 
     def _tick(self) -> None:
-        reached = {name: (r.position, r.end) for name, r in self.source.caught_up().items()}
-        self.engine.tick(wall.now_ms(), reached)
+        now_ms = wall.now_ms()
+        # an end that was seen before an outage says nothing about what was written since: silence is only what was probed
+        fresh = {name: r for name, r in self.source.caught_up().items() if 0 <= now_ms - r.at_ms <= FRESH_MS}
+        self.engine.tick(now_ms, {name: (r.position, r.end) for name, r in fresh.items()})
         ahead = self.engine.ahead()
         if ahead - self._paused:
             self.source.pause(ahead - self._paused)
@@ -217,4 +220,4 @@ class Rounds:
         for future, value in answered:
             future.set_result(value)
         if changes.marks:
-            self.source.commit({name: mark.next_offset for name, mark in changes.marks.items()})
+            self.source.commit({name: mark.next_offset for name, mark in changes.marks.items() if mark is not None})

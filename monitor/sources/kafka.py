@@ -103,6 +103,7 @@ class KafkaSource:
 
     def _failed(self, failure: ClientFailed) -> None:
         """Remember what the failure means for our positions; the client is gone in any case."""
+        self._reached.clear()
         if failure.kind == "range":
             self._beyond |= failure.offsets.keys()
         elif failure.kind == "cut":
@@ -221,6 +222,7 @@ class KafkaSource:
         except ClientFailed as failure:
             self._link.count(failure.name)
             self._link.unanswered()
+            self._reached.clear()
             # when it answers again, the topics may be others: nothing is handed out before that is known
             self._wanted = self._watch.ask()
             self._probe_at = 0.0

@@ -184,6 +184,7 @@ class MemorySource:
             return []
         if self._bus.down:
             self._cause = "the bus is away"
+            self._reached.clear()
             return []
         self._cause = None
         out: list[Records | Note] = []

@@ -147,7 +147,7 @@ class Source(Protocol):
         ...
 
     def caught_up(self) -> Mapping[str, Reached]:
-        """The last successful probe of each partition: caught up where `position == end`."""
+        """The last probe of each partition, as long as probes succeed: caught up where `position == end`; nothing is said in an outage."""
         ...
 
     def pause(self, partitions: Collection[str]) -> None:

@@ -1,0 +1,98 @@
+"""The rounds of the engine's thread on a bus in memory: outages, states that cannot be saved, learning that fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from monitor import config, wall
+from monitor.batch import Records, Slice
+from monitor.changes import Changes
+from monitor.codecs import codec_for
+from monitor.engine import Engine
+from monitor.rounds import Rounds
+from monitor.sources.memory import Bus, MemorySource
+from monitor.sources.source import Note, Source
+from monitor.stores.memory import MemoryStore
+
+START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
+MINUTE_MS = 60_000
+
+
+class Ear:
+    """Hears everything and says nothing."""
+
+    def decoded(self, records: Records, piece: Slice) -> None: ...
+
+    def noted(self, note: Note) -> None: ...
+
+    def saved(self, changes: Changes, engine: Engine, seconds: float) -> None: ...
+
+    def save_failed(self, error: Exception) -> None: ...
+
+    def ticked(self, engine: Engine, source: Source) -> None: ...
+
+
+class Life:
+    """One stream, one model with windows of five minutes, and a clock that only the test moves."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, store: MemoryStore | None = None, **options: Any) -> None:
+        self.passed_s = 0.0
+        patch.setattr(wall, "now_ms", lambda: START_MS + int(self.passed_s * 1000))
+        patch.setattr(wall, "monotonic", lambda: self.passed_s)
+        schema = {"features": {"x": {"kind": "numeric"}}}
+        model = {"owner": "team", "window": "5m", "schema": schema, "reference": {"learn": "7d"}, "rules": {"silent_for": "5m"}}
+        fields = {"time": "at", "model": "model"}
+        streams = {"in": {"topic": "in", "role": "inputs", "fields": fields}}
+        self.plan = config.compile({"streams": streams, "owners": {"team": {}}, "models": {"m": model}})
+        self.bus = Bus(wall.now_ms)
+        self.bus.create("in")
+        self.store = store or MemoryStore()
+        self.source = MemorySource(self.bus, {"in": "in"})
+        codecs = {"in": codec_for(self.plan, self.plan.streams["in"])}
+        self.rounds = Rounds(self.plan, self.source, self.store, codecs, listener=options.pop("listener", Ear()), **options)
+        self.rounds.start()
+
+    def send(self, *minutes: float) -> None:
+        """An event at each of these minutes of event time."""
+        for minute in minutes:
+            self.bus.append("in", json.dumps({"at": START_MS + int(minute * MINUTE_MS), "model": "m", "x": minute % 7}).encode())
+
+    def live(self, seconds: int, each: Callable[[], object]) -> None:
+        """Lets time pass in steps of ten seconds, with an event and a round in each."""
+        for _ in range(seconds // 10):
+            self.send(self.passed_s / 60)
+            each()
+            self.passed_s += 10
+
+    def events(self) -> list[int]:
+        return [verdict.events for verdict in self.store.verdicts("m")]
+
+
+def test_an_outage_of_the_bus_is_no_silence_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = Life(monkeypatch)
+    life.live(20 * 60, lambda: life.rounds.turn(0))
+    before = life.events()
+    life.bus.outage(True)
+    life.live(20 * 60, lambda: life.rounds.turn(0))
+    assert life.events()[len(before) :] in ([], [30]), "nothing new was read: at most the window that was whole is closed"
+    life.bus.outage(False)
+    life.live(20 * 60, lambda: life.rounds.turn(0))
+    life.rounds.save()
+    assert life.events() == [30] * len(life.events())
+    assert len(life.events()) >= 11
+    assert life.store.load().counts["m", "late"] == 0
+    assert list(life.store.incidents()) == []
+
+
+def test_an_end_that_was_probed_long_ago_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that stands still without failing (a poll that isolates a batch, a broker that is being connected to) says nothing new."""
+    life = Life(monkeypatch)
+    life.live(20 * 60, lambda: life.rounds.turn(0))
+    before = life.events()
+    monkeypatch.setattr(life.source, "poll", lambda timeout_ms: [])
+    life.live(20 * 60, lambda: life.rounds.turn(0))
+    assert life.events() == before
