@@ -1,7 +1,7 @@
 """Backtests: a configuration walked over one's own frames by the engine that runs live.
 
 from monitor import backtest, learn
-reference = learn(config, frames)               # calibrate once, use often
+reference = learn(config, frames)               # calibrate once, use often (a built file, "normal.reference", does as well)
 result = backtest(config, events, reference)    # or leave the reference out: the plan says how much is learnt from
 """
 
@@ -16,10 +16,13 @@ import pandas as pd
 
 from monitor import config as configuration
 from monitor.errors import Misconfigured
+from monitor.frame_files import frames_of, rows_of
 from monitor.frames import plan_for_frames, slices
+from monitor.learning import totals
 from monitor.offline import Progress, Walk
 from monitor.plan import Plan
 from monitor.reference import Reference
+from monitor.reference_file import Counts, check_fit, is_reference_file, read_reference
 from monitor.results import Result, collect
 
 Config = str | Path | Mapping[str, Any] | Plan
@@ -32,6 +35,7 @@ class Learnt:
 
     plan: Plan = field(repr=False)
     models: Mapping[str, tuple[Reference, bytes]] = field(repr=False)
+    counts: Mapping[str, Counts] = field(repr=False, default_factory=dict)  # per model and column: events per cell
 
     @property
     def report(self) -> dict[str, dict[str, Any]]:
@@ -69,6 +73,7 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
     walk.feed(slices(walk.plan, frames, origin="reference"), progress)
     walk.finish()
     found: dict[str, tuple[Reference, bytes]] = {}
+    counts: dict[str, Counts] = {}
     for name in plan.models:
         while walk.engine.demand(name):
             before = walk.engine.standings[name].learn_until_ms
@@ -81,13 +86,32 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
             raise Misconfigured.of(why, origin="reference", field=name, right="more windows of normal traffic")
         reference = replace(reference, digest=plan.models[name].digest)
         found[name] = (reference, walk.engine.state_of(name))
-    return Learnt(plan, found)
+        counts[name] = totals(reference, walk.store.windows(name, reference.from_ms, reference.until_ms))
+    return Learnt(plan, found, counts)
+
+
+def given(plan: Plan, path: str | Path, *, of: str = "") -> Learnt:
+    """What a file says is normal: a built reference (`raincheck reference build`), or frames to learn from.
+
+    A built reference speaks for one model of the plan; of frames of several models only the rows of model `of` are read, if it
+    is named. Misconfigured where it was learnt for another schema, window or zone.
+    """
+    if not is_reference_file(path):
+        return learn(plan, rows_of(frames_of(path), of) if of else frames_of(path))
+    built = read_reference(path)
+    name = next(iter(plan.models)) if len(plan.models) == 1 else built.reference.model
+    if name not in plan.models:
+        right = f"a reference of one of {', '.join(sorted(plan.models))}"
+        raise Misconfigured.of("speaks for a model that is not watched", origin="reference", field=name, value=path, right=right)
+    check_fit(plan.models[name], built.reference, str(path))
+    reference = replace(built.reference, model=name)
+    return Learnt(plan, {name: (reference, built.chain)}, {name: built.counts})
 
 
 def backtest(
     config: Config,
     events: Frames,
-    reference: Frames | Learnt | None = None,
+    reference: Frames | Learnt | str | Path | None = None,
     *,
     scores: bool = False,
     progress: Progress | None = None,
@@ -101,8 +125,8 @@ def backtest(
     events
         a DataFrame, or a one-pass iterable of them in time order
     reference
-        frames of normal traffic before the events, what `learn` returned, or None: then the plan's `reference` says how much
-        of the beginning is learnt from
+        frames of normal traffic before the events, what `learn` returned, the path of a built reference or of frames, or None:
+        then the plan's `reference` says how much of the beginning is learnt from
     scores
         also keep, per window, the evidence share of every subject
 
@@ -112,26 +136,20 @@ def backtest(
         for mistakes in the configuration or the frames, and for events that begin before the reference ends
     """
     plan = plan_for_frames(plan_of(config))
-    learnt = reference if isinstance(reference, Learnt) or reference is None else learn(plan, reference, progress=progress)
+    learnt: Learnt | None
+    if isinstance(reference, str | Path):
+        learnt = given(plan, reference)
+    else:
+        learnt = reference if isinstance(reference, Learnt) or reference is None else learn(plan, reference, progress=progress)
     walk = Walk(plan)
     if learnt is not None:
         for name, (ref, chain) in learnt.models.items():
             if name in plan.models:
-                _fits(plan, name, ref)
+                check_fit(plan.models[name], ref, "reference")
                 walk.engine.install(ref, chain)
     walk.feed(_after(slices(plan, events, origin="events"), learnt), progress)
     walk.finish()
     return collect(plan, walk.store, walk.engine, scores=scores)
-
-
-def _fits(plan: Plan, name: str, reference: Reference) -> None:
-    columns = {column.name for column in plan.models[name].columns}
-    if columns != set(reference.cuts):
-        missing, extra = sorted(columns - set(reference.cuts)), sorted(set(reference.cuts) - columns)
-        raise Misconfigured.of(
-            "was learnt for other columns", origin="reference", field=name,
-            value=f"lacks {missing}, has besides {extra}", right="a reference learnt with this configuration",
-        )  # fmt: skip
 
 
 def _after(pieces: Iterable[Any], learnt: Learnt | None) -> Iterable[Any]:

@@ -86,15 +86,15 @@ def run(plan: Plan, *, port: int | None = None) -> int:
 
 
 def _given(office: Office) -> None:
-    """References that the plan names as files, learnt once and then kept in the state."""
+    """References that the plan names as files: built ones, or frames that are learnt from once; then they are kept in the state."""
     for name, model in office.plan.models.items():
         if model.reference.file is None or name in office.rounds.engine.references:
             continue
-        from monitor.backtesting import learn
-        from monitor.frame_files import frames_of
+        from monitor.backtesting import given
 
-        log.info("learning_from_file", model=name, file=model.reference.file)
-        learnt = learn(replace(office.plan, models={name: model}), frames_of(model.reference.file))
+        log.info("reference_from_file", model=name, file=model.reference.file)
+        several = len(office.plan.models) > 1
+        learnt = given(replace(office.plan, models={name: model}), model.reference.file, of=name if several else "")
         office.rounds.engine.given(*learnt.models[name])
     office.rounds.save()
 

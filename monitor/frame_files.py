@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,12 @@ def frames_of(path: str | Path) -> Iterator[pd.DataFrame]:
         raise Misconfigured.of("does not exist", origin="file", value=path, right="an existing file") from error
     except (OSError, ValueError) as error:
         raise Misconfigured.of(f"cannot be read: {error}", origin="file", value=path, right=f"a well-formed {file.suffix} file") from error
+
+
+def rows_of(frames: Iterable[pd.DataFrame], model: str) -> Iterator[pd.DataFrame]:
+    """One model's rows of frames that tell models apart; the others as they are."""
+    for frame in frames:
+        yield frame[frame["model"].astype(str) == model] if "model" in frame.columns else frame
 
 
 def is_frame_file(path: str | Path) -> bool:

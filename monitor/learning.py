@@ -141,6 +141,15 @@ def row_cells(row: WindowRow, name: str, cuts: Cuts) -> NDArray[np.int64]:
     return unpack_cells(packed) if row.form == "cells" else cells_of(recut(summary_of(packed), cuts))
 
 
+def totals(reference: Reference, rows: Iterable[WindowRow]) -> dict[str, NDArray[np.int64]]:
+    """Events per column and cell of the reference, over recorded windows."""
+    out = {name: np.zeros(size(cuts), np.int64) for name, cuts in reference.cuts.items()}
+    for row in rows:
+        for name in out:
+            out[name] += row_cells(row, name, reference.cuts[name])
+    return out
+
+
 def warmed(reference: Reference, history: History) -> bytes:
     """The chain's state at the end of the reference: filters and slow cadences filled, no evidence."""
     assert reference.calibration is not None

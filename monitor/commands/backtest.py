@@ -1,8 +1,8 @@
 """Walks frames of one's own through configurations: every page that each would have sent, side by side.
 
 EVENTS and --reference are Parquet, CSV or JSON lines: a column `time`, `model` where there are several, features under
-their schema names. --truth lists known drifts (columns start, end and, where there are several, model): then delay, misses
-and false pages are printed too.
+their schema names; --reference may also be a file that `raincheck reference build` wrote. --truth lists known drifts
+(columns start, end and, where there are several, model): then delay, misses and false pages are printed too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="a configuration; only models and owners are needed")
     parser.add_argument("events", metavar="EVENTS", help="frames to judge (.parquet, .csv, .jsonl)")
     parser.add_argument("--and", dest="others", action="append", default=[], metavar="CONFIG", help="another configuration to compare")
-    parser.add_argument("--reference", metavar="FILE", help="frames of normal traffic (default: the beginning of EVENTS, as the plan says)")
+    parser.add_argument(
+        "--reference", metavar="FILE", help="a built .reference, or frames of normal traffic (default: the plan says how much of EVENTS)"
+    )
     parser.add_argument("--truth", metavar="FILE", help="known drifts, to be scored against (.csv or .parquet)")
 
 
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
                 bar.update(task, description=f"{config}: {records:,} events, {when(at_ms)}")
 
-            result = backtest(config, frames_of(args.events), frames_of(args.reference) if args.reference else None, progress=tell)
+            result = backtest(config, frames_of(args.events), args.reference, progress=tell)
             answer: dict[str, Any] = {
                 "config": config,
                 "windows": len(result.windows),

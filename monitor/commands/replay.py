@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {"same": 0, "different": 1, "gone": 3}
 NAME = "replay"
-HELP = "judge recorded records or frames, print verdicts as JSON lines; or compute one incident again"
+HELP = "judge recorded records or frames, verdicts as JSON lines; or one incident again"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
