@@ -86,8 +86,7 @@ class Rounds:
 
     def turn(self, timeout_ms: int = 200) -> int:
         """One round; how many records it brought. Transient: the state could not be saved, nothing was read; try again later."""
-        if self._unsaved is not None:
-            self._save(self._unsaved)
+        self._settle()
         self._work()
         count = 0
         for item in self.source.poll(timeout_ms):
@@ -107,6 +106,7 @@ class Rounds:
 
     def save(self) -> None:
         """Makes everything since the last save durable, then tells about it."""
+        self._settle()
         changes = self.engine.drain()
         if changes or self._answered:
             self._save(changes)
@@ -114,10 +114,16 @@ class Rounds:
 
     def drain(self) -> None:
         """Before leaving: what has been read is saved and committed, learning that runs is given up (it is asked for again)."""
+        self._settle()
         self._work()
         self.save()
 
     # ---- inside a round
+
+    def _settle(self) -> None:
+        """What could not be saved comes before anything new: a later transaction on disk alone would leave out what it stands on."""
+        if self._unsaved is not None:
+            self._save(self._unsaved)
 
     def _absorb(self, records: Records) -> None:
         piece = self._codecs[records.stream].decode(records)

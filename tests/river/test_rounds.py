@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from monitor.batch import Records, Slice
 from monitor.changes import Changes
 from monitor.codecs import codec_for
 from monitor.engine import Engine
+from monitor.errors import Transient
 from monitor.rounds import Rounds
 from monitor.sources.memory import Bus, MemorySource
 from monitor.sources.source import Note, Source
@@ -20,6 +22,26 @@ from monitor.stores.memory import MemoryStore
 
 START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
 MINUTE_MS = 60_000
+
+
+class FullDisk(MemoryStore):
+    """A store whose writes of these kinds fail while they are named."""
+
+    def __init__(self, *failing: str) -> None:
+        super().__init__()
+        self.failing = set(failing)
+
+    def save(self, changes: Changes) -> None:
+        self._check("save")
+        super().save(changes)
+
+    def remember(self, identities: dict[str, str]) -> None:
+        self._check("remember")
+        super().remember(identities)
+
+    def _check(self, kind: str) -> None:
+        if kind in self.failing:
+            raise sqlite3.OperationalError("database or disk is full")
 
 
 class Ear:
@@ -96,3 +118,35 @@ def test_an_end_that_was_probed_long_ago_is_no_end(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(life.source, "poll", lambda timeout_ms: [])
     life.live(20 * 60, lambda: life.rounds.turn(0))
     assert life.events() == before
+
+
+def test_what_could_not_be_saved_is_saved_before_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FullDisk("save")
+    life = Life(monkeypatch, store)
+    life.passed_s = 40 * 60.0
+    life.send(*range(40))
+    with pytest.raises(Transient, match="disk is full"):
+        life.rounds.turn(0)
+    answer = life.rounds.submit(lambda: life.rounds.engine.deployed("m", "2", "someone", "", 1))
+    store.failing.clear()
+    life.rounds.drain()
+    assert answer.done()
+    assert store.load().marks["in/0"].next_offset == 40
+    assert life.events() == [5] * 7, "the windows that were closed before the disk had room again"
+    assert [row.seq for row in store.inputs()] == list(range(len(store.inputs()))), "no input is missing"
+
+
+def test_an_answer_waits_for_the_transaction_that_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FullDisk("save")
+    life = Life(monkeypatch, store)
+    life.passed_s = 40 * 60.0
+    life.send(*range(40))
+    with pytest.raises(Transient):
+        life.rounds.turn(0)
+    answer = life.rounds.submit(lambda: life.rounds.engine.deployed("m", "2", "someone", "", 1))
+    store.failing.clear()
+    life.rounds.board.show = lambda changes, engine: store.failing.add("save")  # type: ignore[method-assign] # full again after one
+    with pytest.raises(Transient):
+        life.rounds.drain()
+    assert len(life.events()) == 7, "what was owed is on disk"
+    assert not answer.done(), "and that success was not taken for the answer's"
