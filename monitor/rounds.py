@@ -69,6 +69,7 @@ class Rounds:
         self._answered: list[tuple[Future[Any], Any]] = []
         self._learning: dict[str, Future[Learned]] = {}
         self._unsaved: Changes | None = None
+        self._unremembered: dict[str, str] | None = None
         self._saved_at = self._ticked_at = wall.monotonic()
         self._paused: set[str] = set()
         self._identities: dict[str, str] = {}
@@ -124,6 +125,8 @@ class Rounds:
         """What could not be saved comes before anything new: a later transaction on disk alone would leave out what it stands on."""
         if self._unsaved is not None:
             self._save(self._unsaved)
+        if self._unremembered is not None:
+            self._remember(self._unremembered)
 
     def _absorb(self, records: Records) -> None:
         piece = self._codecs[records.stream].decode(records)
@@ -211,14 +214,9 @@ class Rounds:
         started = wall.monotonic()
         try:
             self.store.save(changes)
-            identities = dict(self.source.identities())
-            if identities != self._identities:
-                self.store.remember(identities)
-                self._identities = identities
         except (sqlite3.OperationalError, OSError) as error:
             self._unsaved = changes
-            self._listener.save_failed(error)
-            raise Transient(f"state could not be saved: {error}") from error
+            raise self._unwritten(error) from error
         self._unsaved = None
         self.board.show(changes, self.engine)
         self._listener.saved(changes, self.engine, wall.monotonic() - started)
@@ -227,3 +225,19 @@ class Rounds:
             future.set_result(value)
         if changes.marks:
             self.source.commit({name: mark.next_offset for name, mark in changes.marks.items() if mark is not None})
+        identities = dict(self.source.identities())
+        if identities != self._identities:
+            self._remember(identities)
+
+    def _remember(self, identities: dict[str, str]) -> None:
+        """Whose offsets the saved ones are; nothing more is read until that is on disk, or the next start could not tell."""
+        try:
+            self.store.remember(identities)
+        except (sqlite3.OperationalError, OSError) as error:
+            self._unremembered = identities
+            raise self._unwritten(error) from error
+        self._identities, self._unremembered = identities, None
+
+    def _unwritten(self, error: Exception) -> Transient:
+        self._listener.save_failed(error)
+        return Transient(f"state could not be saved: {error}")

@@ -150,3 +150,20 @@ def test_an_answer_waits_for_the_transaction_that_holds_it(monkeypatch: pytest.M
         life.rounds.drain()
     assert len(life.events()) == 7, "what was owed is on disk"
     assert not answer.done(), "and that success was not taken for the answer's"
+
+
+def test_a_saved_turn_is_not_saved_again_because_the_topics_could_not_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FullDisk("remember")
+    life = Life(monkeypatch, store)
+    life.passed_s = 40 * 60.0
+    life.bus.append("in", b"no JSON")
+    life.send(*range(40))
+    for _ in range(3):
+        with pytest.raises(Transient):
+            life.rounds.turn(0)
+    assert store.load().counts["in", "not_json"] == 1
+    store.failing.clear()
+    life.send(40)
+    life.rounds.turn(0)
+    assert store.identities() == dict(life.source.identities())
+    assert life.rounds.engine.positions() == {"in/0": 42}
