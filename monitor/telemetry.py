@@ -28,7 +28,7 @@ class Telemetry:
         self.plan, self.metrics = plan, metrics
         self.beats: dict[str, float] = {}
         self.components: dict[str, bool] = {"state": True}
-        self._told: dict[tuple[str, str], float] = {}
+        self._told: dict[tuple[str, ...], int] = {}
         self._advisor = Advisor(plan)
         metrics.set("raincheck_build_info", 1, version=version("raincheck"), revision=os.environ.get("RAINCHECK_REVISION", ""),
                     python_version=platform.python_version())  # fmt: skip
@@ -93,7 +93,7 @@ class Telemetry:
                 "raincheck_windows_skipped_total", model=row.verdict.model, reason=row.verdict.reason or "unknown"
             )
         for incident in changes.incidents.values():
-            self._incident(incident)
+            self._incident(incident, engine)
         for name in changes.evidence:
             self._promise(name, engine)
         for alert in changes.alerts:
@@ -126,6 +126,8 @@ class Telemetry:
             m.set("raincheck_kafka_paused_partitions", paused[topic], topic=topic)
         self._totals("raincheck_kafka_errors_total", "error", status.errors)
         self._totals("raincheck_kafka_reconnects_total", "reason", status.rebuilds)
+        self._total("raincheck_kafka_commits_total", status.commits)
+        self._total("raincheck_kafka_commit_failures_total", status.commit_failures)
         for stream in self.plan.streams:
             low = engine.watermark.low_ms(p for p in engine.watermark.positions if p.rpartition("/")[0] == stream)
             if low is not None:
@@ -168,20 +170,22 @@ class Telemetry:
             if verdict is not None:
                 self.judged(verdict)
         for incident in engine.incidents.values():
-            self._incident(incident)
+            self._incident(incident, engine)
         for name in self.plan.models:
             self._promise(name, engine)
 
-    def _incident(self, incident: Incident) -> None:
+    def _incident(self, incident: Incident, engine: Engine) -> None:
+        """Several incidents share a series (two rules of one model): it says whether any of them is open, and since when."""
         labels = {"model": incident.model, "severity": incident.severity, "kind": incident.kind}
-        active = incident.resolved_ms is None
-        self.metrics.set("raincheck_incident_active", float(active), **labels)
-        if active:
-            self.metrics.set("raincheck_incident_onset_timestamp_seconds", incident.onset_ms / 1000, **labels)
+        alike = (incident.model, incident.severity, incident.kind)
+        onsets = [i.onset_ms for i in engine.incidents.values() if (i.model, i.severity, i.kind) == alike]
+        self.metrics.set("raincheck_incident_active", float(bool(onsets)), **labels)
+        if onsets:
+            self.metrics.set("raincheck_incident_onset_timestamp_seconds", min(onsets) / 1000, **labels)
         else:
             self.metrics.remove("raincheck_incident_onset_timestamp_seconds", **labels)
         for answer in incident.answers:
-            if answer.kind == "false" and incident.severity == "page" and not active:
+            if answer.kind == "false" and incident.severity == "page" and incident.resolved_ms is not None:
                 self.metrics.inc("raincheck_false_pages_total", model=incident.model)
 
     def _promise(self, name: str, engine: Engine) -> None:
@@ -200,10 +204,14 @@ class Telemetry:
     def _totals(self, name: str, label: str, totals: Mapping[str, int]) -> None:
         """Counters whose totals are kept elsewhere: adds what has come since the last look."""
         for value, total in totals.items():
-            before = self._told.get((name, value), 0)
-            if total > before:
-                self.metrics.inc(name, total - before, **{label: value})  # type: ignore[arg-type] # names of the catalogue
-                self._told[name, value] = total
+            self._total(name, total, **{label: value})
+
+    def _total(self, name: str, total: int, **labels: str) -> None:
+        told = (name, *labels.values())
+        before = self._told.get(told, 0)
+        if total > before:
+            self.metrics.inc(name, total - before, **labels)  # type: ignore[arg-type] # names of the catalogue
+            self._told[told] = total
 
 
 def upper_limit(ledger: Ledger, per_ms: int) -> float | None:

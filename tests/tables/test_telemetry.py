@@ -1,0 +1,97 @@
+"""What metrics say of incidents and sources, where several things share one series or a total is kept elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from monitor import config
+from monitor.changes import Changes
+from monitor.engine import Engine
+from monitor.incident import Incident, IncidentKind, Severity
+from monitor.metrics import Metrics
+from monitor.sources.memory import Bus, MemorySource
+from monitor.stores.memory import MemoryStore
+from monitor.telemetry import Telemetry
+
+PLAN = config.compile(
+    {
+        "streams": {"in": {"topic": "in", "role": "inputs", "fields": {"time": "at", "model": "model"}}},
+        "owners": {"team": {}},
+        "models": {
+            "m": {"owner": "team", "window": "1h", "schema": {"features": {"x": {"kind": "numeric"}}}, "reference": {"learn": "7d"}}
+        },
+    }
+)
+
+
+def incident(name: str, onset_s: int, severity: Severity = "page", kind: IncidentKind = "rule", model: str = "m") -> Incident:
+    return Incident(name, model, "team", severity, kind, onset_s * 1000 + 1, onset_s * 1000, (), 0.0, 0.0, "")
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(PLAN, MemoryStore().load())
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry(PLAN, Metrics(process=False))
+
+
+X, Y = incident("x-missing", 300), incident("y-missing", 200)
+
+
+@pytest.mark.parametrize(
+    ("still_open", "changed", "active", "onset", "because"),
+    [
+        ((X,), (X,), 1, 300, "one is open"),
+        ((), (X,), 0, None, "the only one was resolved"),
+        ((X,), (X, Y), 1, 300, "another rule's incident was resolved in the same turn"),
+        ((X, Y), (X, Y), 1, 200, "two are open: since the first of them"),
+        ((incident("t", 1, severity="ticket"),), (X,), 0, None, "a ticket is no page"),
+        ((incident("t", 1, kind="statistical"),), (X,), 0, None, "drift is no rule"),
+        ((incident("t", 1, model="other"),), (X,), 0, None, "another model's incident"),
+    ],
+)
+def test_a_series_of_incidents_is_active_while_any_of_them_is_open(
+    still_open: tuple[Incident, ...],
+    changed: tuple[Incident, ...],
+    active: int,
+    onset: int | None,
+    because: str,
+    engine: Engine,
+    telemetry: Telemetry,
+) -> None:
+    engine.incidents = {one.id: one for one in still_open}
+    told = [one if one in still_open else replace(one, resolved_ms=400_000, resolution="recovered") for one in changed]
+    telemetry.saved(Changes(incidents={one.id: one for one in told}), engine, 0.0)
+    labels = {"model": "m", "severity": "page", "kind": "rule"}
+    assert telemetry.metrics.value("raincheck_incident_active", **labels) == active, because
+    assert telemetry.metrics.value("raincheck_incident_onset_timestamp_seconds", **labels) == onset, because
+
+
+def test_a_note_is_active_like_any_other_incident(engine: Engine, telemetry: Telemetry) -> None:
+    note = incident("n", 100, severity="note")
+    engine.incidents = {note.id: note}
+    telemetry.saved(Changes(incidents={note.id: note}), engine, 0.0)
+    assert telemetry.metrics.value("raincheck_incident_active", model="m", severity="note", kind="rule") == 1
+    assert telemetry.metrics.value("raincheck_incident_active", model="m", severity="page", kind="rule") is None
+
+
+def test_commits_and_their_failures_are_counted_once(engine: Engine, telemetry: Telemetry) -> None:
+    bus = Bus()
+    bus.create("in")
+    source = MemorySource(bus, {"in": "in"})
+    source.start({}, {})
+    source.commit({"in/0": 1})
+    bus.outage(True)
+    source.commit({"in/0": 2})
+    for _ in range(2):
+        telemetry.ticked(engine, source)
+    assert telemetry.metrics.value("raincheck_kafka_commits_total") == 2
+    assert telemetry.metrics.value("raincheck_kafka_commit_failures_total") == 1
+    source.commit({"in/0": 3})
+    telemetry.ticked(engine, source)
+    assert telemetry.metrics.value("raincheck_kafka_commit_failures_total") == 2
