@@ -18,7 +18,7 @@ from detectors.streams.cells import Layout
 from detectors.streams.shape import Panel, Rates, Shape, Stream
 
 Floats = NDArray[np.float64]
-VERSION = 4
+VERSION = 5
 
 
 class TooLittle(ValueError):  # noqa: N818 - not a mistake of anybody's: the answer "not yet", with what is lacking

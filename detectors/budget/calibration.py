@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import bunching, calendar, pooled, profile, rare, season, slots
+from detectors.budget import bunching, calendar, mixes, pooled, profile, rare, season, slots
 from detectors.budget.calibrated import Calibration, Learnt, Options, TooLittle
 from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
 from detectors.budget.law import Residuals, learn
+from detectors.budget.profile import Hours
 from detectors.budget.replay import Tape, elapsed
 from detectors.budget.report import report
 from detectors.budget.series import Series, hours, series, totals_and_typical
@@ -58,7 +59,11 @@ def calibrate(columns: Sequence[Column], history: History, options: Options) -> 
     span = history.span_ms / history.window_ms
     cadences = tuple(c for c in CADENCES if c == 1 or (span / c >= LEAST_BLOCKS and c * history.window_ms <= SLOWEST_MS))
     frozen = shape(place, totals, typical, cadences)
-    gamma, used, past = _streams(frozen, cadences, history, options)
+    sums = _hours(frozen, history, options)
+    whole, used = profile.fit(sums, calendar.groups(history.days), np.ones(len(sums.day), bool))
+    gamma = single(whole)
+    frozen = shape(place, totals, typical, cadences, mixes.directions(frozen.panel, gamma, sums))
+    past, used = _streams(frozen, cadences, history, options, sums, gamma, used)
     known, rest = _rest_of_season(frozen, past, history, options)
     known = replace(known, spent=known.spent + used - 1)
     return _law(frozen, cadences, history, options, past, rest, gamma, known)
@@ -76,22 +81,27 @@ def _days(history: History) -> Ints:
     return days
 
 
-def _streams(frozen: Shape, cadences: tuple[int, ...], history: History, options: Options) -> tuple[Floats, Floats, Series]:
+def _hours(frozen: Shape, history: History, options: Options) -> Hours:
+    """Hourly sums of the reference's cells, with their calendar."""
+    x = calendar.columns(history.start_ms + history.window_ms // 2, options.timezone, history.days)
+    return hours(frozen, history, x, _days(history))
+
+
+def _streams(
+    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, sums: Hours, gamma: Floats, used: Floats
+) -> tuple[Series, Floats]:
     """Profile from everything, columns it spent per stream, and the streams of each fold against the profile of the others."""
     day = _days(history)
     fold = folds(day, history.days)
     groups = calendar.groups(history.days)
     x = calendar.columns(history.start_ms + history.window_ms // 2, options.timezone, history.days)
-    sums = hours(frozen, history, x, day)
     first = np.searchsorted(history.start_ms, history.start_ms[0] + sums.day * calendar.DAY_MS)
     hour_fold = fold[np.minimum(first, len(fold) - 1)] if history.days >= 4 else np.arange(len(sums.day)) * 4 // len(sums.day)
-    gamma, used = profile.fit(sums, groups, np.ones(len(sums.day), bool))
-    gamma = single(gamma)
     apart = [profile.fit(sums, groups, hour_fold != f, gamma)[0] for f in range(int(fold.max()) + 1)]
     past = series(frozen, cadences, history, x, fold, apart)
     spent = used[[s.column for s in frozen.streams]]
     seasonal = np.array([s.place < VALUES * len(used) or s.statistic == "level" for s in frozen.streams])
-    return gamma, np.where(seasonal, spent, 1.0), past
+    return past, np.where(seasonal, spent, 1.0)
 
 
 def linear(signed: NDArray[np.bool_], value: Floats, events: Floats) -> Floats:

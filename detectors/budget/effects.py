@@ -10,7 +10,16 @@ import math
 
 LOCATION_SLOPE = math.sqrt(3 / math.pi)
 SCALE_SLOPE = math.sqrt(15) / math.pi
-UNITS = {"location": "sd", "scale": "ratio", "skew": "sd", "tails": "sd", "shape": "psi", "categories": "psi", "all together": "sd"}
+UNITS = {
+    "location": "sd",
+    "scale": "ratio",
+    "skew": "sd",
+    "tails": "sd",
+    "shape": "psi",
+    "categories": "psi",
+    "mix": "psi",
+    "all together": "sd",
+}
 
 
 def unit_of(statistic: str) -> str:
@@ -31,7 +40,7 @@ def size_of(statistic: str, effect: float) -> float:
         return effect / LOCATION_SLOPE
     if unit == "ratio":
         return math.exp(max(min(effect / SCALE_SLOPE, 5.0), -5.0))
-    return effect
+    return effect * abs(effect) if statistic == "mix" else effect
 
 
 def least_effect(statistic: str, location: float, scale: float, rate: float, psi: float) -> float:
@@ -43,5 +52,6 @@ def least_effect(statistic: str, location: float, scale: float, rate: float, psi
         "scale": math.log1p(scale) * SCALE_SLOPE,
         "shape": psi,
         "categories": psi,
+        "mix": math.sqrt(psi),
         "all together": location * LOCATION_SLOPE,
     }.get(statistic, rate)

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 MOST = 20  # leads named
 EVIDENCE = 0.9  # of it, until which they are named
 TOGETHER = 5  # columns named for one pooled stream
-SAID = {"level": "categories", "spike": "shape"}  # streams by the name that people know them by
+SAID = {"level": "categories", "mix": "categories", "spike": "shape"}  # streams by the name that people know them by
 WORTH = 0.1  # of a ticket, from which leads are named
 
 
@@ -93,7 +93,7 @@ class Pointer:
         best = int(np.argmax(weighted[i, side]))
         weight = float(state.weighed[i, side, best])
         effect = float(state.moved[i, side, best]) / weight if weight > 0 else 0.0
-        direction: Direction = "changed" if stream.law == "omnibus" else "up" if side == 0 else "down"
+        direction: Direction = "changed" if stream.law == "omnibus" or stream.statistic == "mix" else "up" if side == 0 else "down"
         statistic = SAID.get(stream.statistic, stream.statistic)
         yield (
             self._lead(

@@ -40,8 +40,9 @@ def measure(shape: Shape, counts: Ints, shares: Floats) -> Measured:
     location = smooth_scores(cells, shares, polynomials(shares, 1))
     moved = np.where(panel.numeric[:, None], at_own_location(panel, cells, shares), shares)
     scores = smooth_scores(cells, moved, polynomials(moved, len(NAMES)))
-    scores[..., 0] = location[..., 0]
-    rest, size = _rest(panel, cells, moved)
+    mix = along(panel, shares)
+    scores[..., 0] = np.where(panel.numeric, location[..., 0], (cells * mix).sum(-1) / root[..., 0])
+    rest, size = _rest(panel, cells, moved, mix)
     lead = counts.shape[:-1]
     high, more = _spike(cells, moved)
     value = np.concatenate([scores, rest[..., None], high[..., None]], axis=-1).reshape(*lead, -1)
@@ -80,13 +81,24 @@ def at_own_location(panel: Panel, cells: Floats, shares: Floats) -> Floats:
     return moved
 
 
-def _rest(panel: Panel, cells: Floats, shares: Floats) -> tuple[Floats, Floats]:
-    """Chi-square over merged cells, for numbers less the directions of the scores: (normal value, effect per event)."""
+def along(panel: Panel, shares: Floats) -> Floats:
+    """Each categorical column's direction, of mean zero and variance one under the expected shares; zero where there is none."""
+    centred = (panel.direction - (shares * panel.direction).sum(-1, keepdims=True)) * (panel.shares > 0)
+    size = (shares * centred * centred).sum(-1, keepdims=True)
+    return np.where(size > 1e-9, centred / np.sqrt(np.maximum(size, 1e-9)), 0.0)
+
+
+def _rest(panel: Panel, cells: Floats, shares: Floats, mix: Floats) -> tuple[Floats, Floats]:
+    """Chi-square over merged cells less the directions that have streams of their own: (normal value, effect per event)."""
     merged, of = _merged(panel, cells), _merged(panel, shares)
     rest = chi_square(merged, of)
-    free = np.where(panel.numeric, len(NAMES), 0)
+    free = np.where(panel.numeric, len(NAMES), panel.direction.any(-1))
     gone = (smooth_scores(merged, of, polynomials(of, len(NAMES))) ** 2).sum(-1)
-    rest = rest - np.where(panel.numeric, gone, 0.0)
+    own = _merged(panel, shares * mix)  # the direction in merged cells, of which a part is lost
+    kept = np.where(of > 0, own / np.maximum(of, 1e-300), 0.0)
+    power = np.maximum((own * kept).sum(-1), 1e-9)
+    taken = (merged * kept).sum(-1) ** 2 / (power * np.maximum(cells.sum(-1), 1.0))
+    rest = rest - np.where(panel.numeric, gone, np.where(panel.direction.any(-1), taken, 0.0))
     df = np.maximum(panel.merge.max(-1, initial=0) - free, 1).astype(float)
     return wilson_hilferty(rest, df), (rest - df) / np.maximum(cells.sum(-1), 1.0)
 

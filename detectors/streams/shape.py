@@ -38,13 +38,15 @@ class Panel:
     """The cells of all columns that carry mass, as one padded block: one row per column, live cells first.
 
     Quantile cells keep their order; levels go by falling share. `places` (K, B) in the flat vector, a pad pointing at the zero
-    that `measure` appends; `shares` (K, B) of the reference; `merge` (K, B) the merged cell of each cell.
+    that `measure` appends; `shares` (K, B) of the reference; `merge` (K, B) the merged cell of each cell;
+    `direction` (K, B) along which the mix of a categorical column usually moves, zero where it does not.
     """
 
     places: Ints
     shares: Floats
     merge: Ints
     numeric: NDArray[np.bool_]
+    direction: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def usual_cells(layout: Layout, totals: Ints, i: int) -> Ints:
     return out
 
 
-def _panel(layout: Layout, totals: Ints, typical: Floats) -> Panel:
+def _panel(layout: Layout, totals: Ints, typical: Floats, directions: Floats | None) -> Panel:
     live = [usual_cells(layout, totals, i) for i in range(len(layout.columns))]
     width = max(1, *(len(cells) for cells in live))
     places = np.full((len(live), width), layout.width, np.int64)
@@ -127,7 +129,8 @@ def _panel(layout: Layout, totals: Ints, typical: Floats) -> Panel:
             places[row, :k], shares[row, :k] = cells, seen / seen.sum()
             merge[row, :k] = merge_map(shares[row, :k], int(np.clip(typical[row] / 3, 8, MERGED)))
             merge[row, k:] = merge[row, k - 1]
-    return Panel(places, shares, merge, np.array([c.kind == "numeric" for c in layout.columns], bool))
+    along = np.zeros_like(shares) if directions is None else directions
+    return Panel(places, shares, merge, np.array([c.kind == "numeric" for c in layout.columns], bool), along)
 
 
 def _rate_sets(layout: Layout, totals: Ints) -> list[tuple[int, str, Ints]]:
@@ -151,13 +154,14 @@ def _rate_sets(layout: Layout, totals: Ints) -> list[tuple[int, str, Ints]]:
     return out
 
 
-def shape(layout: Layout, totals: Ints, typical: Floats, cadences: tuple[int, ...]) -> Shape:
+def shape(layout: Layout, totals: Ints, typical: Floats, cadences: tuple[int, ...], directions: Floats | None = None) -> Shape:
     """Freeze shares, merged cells and streams from the reference's totals.
 
     `totals` (width,) are the reference's cells summed over time; `typical` (columns,) the median number of events in a window
-    that has any; `cadences` those that the reference is long enough to calibrate. Weights sum to 1 over the streams.
+    that has any; `cadences` those that the reference is long enough to calibrate; `directions` (K, B) as in
+    `Panel`, once they are known. Weights sum to 1 over the streams.
     """
-    panel = _panel(layout, totals, typical)
+    panel = _panel(layout, totals, typical, directions)
     sets = _rate_sets(layout, totals)
     column = np.array([i for i, _, _ in sets], np.int64)
     seen = np.array([totals[cells].sum() for _, _, cells in sets], float)
@@ -179,6 +183,8 @@ def shape(layout: Layout, totals: Ints, typical: Floats, cadences: tuple[int, ..
             raw += [(i, name, "signed", VALUES * i + k) for k, name in enumerate(NAMES) if powers[k]]
         if merged >= (8 if panel.numeric[i] else 3):
             raw.append((i, "shape" if panel.numeric[i] else "categories", "omnibus", VALUES * i + len(NAMES)))
+        if not panel.numeric[i] and panel.direction[i].any():
+            raw.append((i, "mix", "signed", VALUES * i))
         if merged >= 8 and panel.numeric[i]:
             raw.append((i, "spike", "omnibus", VALUES * i + len(NAMES) + 1))
     base = VALUES * len(layout.columns)

@@ -19,7 +19,7 @@ PICTURE: dict[tuple[str, int], float] = {
     ("missing", 1): 0.01, ("invalid", 1): 0.01, ("out of range", 1): 0.20,
 }  # fmt: skip
 CATEGORICAL: dict[tuple[str, int], float] = {
-    ("categories", 1): 0.25, ("categories", 12): 0.15, ("categories", 72): 0.05,
+    ("categories", 1): 0.15, ("mix", 1): 0.10, ("categories", 12): 0.15, ("categories", 72): 0.05,
     ("level", 1): 0.25, ("unseen", 1): 0.15, ("missing", 1): 0.10, ("invalid", 1): 0.05,
 }  # fmt: skip
 CADENCES = (1, 12, 72)

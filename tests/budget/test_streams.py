@@ -9,11 +9,13 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import ndtr
 
 from detectors.budget import calendar
+from detectors.budget.mixes import directions
+from detectors.budget.profile import Hours
 from detectors.layout import columns_of
 from detectors.streams import blocks
 from detectors.streams.cells import layout
 from detectors.streams.expected import cuts_of, from_cuts
-from detectors.streams.measure import at_own_location
+from detectors.streams.measure import at_own_location, measure
 from detectors.streams.scores import polynomials, smooth_scores
 from detectors.streams.shape import VALUES, Panel, shape
 
@@ -42,7 +44,7 @@ def test_two_cells_know_location_only() -> None:
 
 def panel(shares: np.ndarray) -> Panel:
     k = len(shares)
-    return Panel(np.arange(k)[None], shares[None], np.zeros((1, k), np.int64), np.ones(1, bool))
+    return Panel(np.arange(k)[None], shares[None], np.zeros((1, k), np.int64), np.ones(1, bool), np.zeros((1, k)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -120,3 +122,32 @@ def test_ends_that_are_usual_belong_to_the_law() -> None:
     beyond = [s for s in got.streams if s.statistic == "out of range"]
     assert len(beyond) == 1
     assert got.rates.share[beyond[0].place - VALUES] < 0.001
+
+
+def test_a_mix_that_sways_has_a_direction_and_noise_has_none() -> None:
+    """Two levels trade events from hour to hour: that is one number with a sign, and chi-square must not see it any more."""
+    rng = np.random.default_rng(6)
+    hours, n = 300, 400
+    sway = 0.08 * rng.normal(size=hours)
+    usual = np.array([0.4, 0.3, 0.2, 0.1])
+    shares = usual + sway[:, None] * np.array([0.5, -0.5, 0.0, 0.0])
+    still, swaying = (rng.multinomial(n, p) for p in (np.tile(usual, (hours, 1)), shares))
+    place = layout(columns_of("x", "categorical", "inputs"), {"x": 8})
+    totals = np.zeros(8, np.int64)
+    found = []
+    for counts in (still, swaying):
+        totals = np.r_[np.zeros(4, np.int64), counts.sum(0)]
+        got = shape(place, totals, np.array([float(n)]), (1,))
+        below = (counts.cumsum(1)[:, :-1] / n)[:, None]
+        sums = Hours(np.ones((hours, 1)), np.full((hours, 1), float(n)), below, np.arange(hours) // 24)
+        gamma = cuts_of(got.panel.shares)[None]
+        found.append(directions(got.panel, gamma, sums))
+    assert not found[0].any()
+    assert found[1].any()
+    again = shape(place, totals, np.array([float(n)]), (1,), found[1])
+    flat = np.c_[np.zeros((hours, 4), np.int64), swaying]
+    values = measure(again, flat, np.tile(again.panel.shares, (hours, 1, 1)))
+    mix = next(s for s in again.streams if s.statistic == "mix")
+    rest = next(s for s in again.streams if s.statistic == "categories")
+    assert abs(np.corrcoef(values.value[:, mix.place], sway)[0, 1]) > 0.8
+    assert abs(np.corrcoef(values.value[:, rest.place], sway**2)[0, 1]) < 0.3
