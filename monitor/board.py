@@ -11,6 +11,9 @@ from monitor.desk import ModelView, Series
 from monitor.engine import Engine
 from monitor.incident import Incident
 from monitor.plan import Plan
+from monitor.reference import Reference
+from monitor.report import ModelReport, report_of
+from monitor.standing import Standing
 from monitor.stores.store import Store
 from monitor.verdict import Verdict
 
@@ -27,13 +30,14 @@ class Board:
         self._incidents: dict[str, Incident] = {}
         self._views: tuple[ModelView, ...] = ()
         self._series: dict[str, tuple[Series, ...]] = {}
+        self._ground: dict[str, tuple[Standing, Reference | None]] = {}  # what reports are made from: immutable, so they can wait
 
     def restore(self, store: Store, engine: Engine) -> None:
         """Fills the board from a state that has just been opened."""
         for name in self._plan.models:
             self._verdicts[name].extend(store.verdicts(name, KEPT))
         self._incidents = {i.id: i for i in store.incidents()}
-        self._views = self._viewed(engine)
+        self._views, self._ground = self._viewed(engine), _ground(engine)
 
     def show(self, changes: Changes, engine: Engine) -> None:
         """Takes in one saved turn."""
@@ -43,7 +47,7 @@ class Board:
                 if not verdicts or row.verdict.start_ms > verdicts[-1].start_ms:
                     verdicts.append(row.verdict)
             self._incidents.update(changes.incidents)
-            self._views = self._viewed(engine)
+            self._views, self._ground = self._viewed(engine), _ground(engine)
 
     def draw(self, model: str, series: Sequence[Series]) -> None:
         """Lines to be shown beside the evidence."""
@@ -62,6 +66,12 @@ class Board:
         with self._lock:
             found = [i for i in self._incidents.values() if model in (None, i.model)]
         return sorted(found, key=lambda i: (-i.opened_ms, i.id))
+
+    def report(self, model: str) -> ModelReport:
+        """Made when it is asked for; KeyError for a model that is not watched."""
+        with self._lock:
+            standing, reference = self._ground[model]
+        return report_of(self._plan.models[model], standing, reference, self.incidents(model))
 
     def series(self, model: str) -> tuple[Series, ...]:
         with self._lock:
@@ -82,3 +92,7 @@ class Board:
             open_incidents=tuple(i for i in engine.incidents.values() if i.model == name),
             watermark_ms=engine.low_ms(name), reference=reference.name if reference is not None else "",
         )  # fmt: skip
+
+
+def _ground(engine: Engine) -> dict[str, tuple[Standing, Reference | None]]:
+    return {name: (standing, engine.references.get(name)) for name, standing in engine.standings.items()}

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from monitor.incident import AnswerKind, Incident
 from monitor.plan import Plan
+from monitor.report import ModelReport
 from monitor.verdict import Verdict
 
 
@@ -66,6 +67,10 @@ class Desk(Protocol):
 
     def incidents(self, model: str | None = None) -> Sequence[Incident]:
         """Newest first, resolved ones too."""
+        ...
+
+    def report(self, model: str) -> ModelReport:
+        """What the model's reference allows and how its promise was kept, as last saved; KeyError for another model."""
         ...
 
     def series(self, model: str) -> Sequence[Series]: ...

@@ -14,8 +14,10 @@ from monitor.courier import Courier
 from monitor.desk import Health, ModelView, Series
 from monitor.engine import Engine
 from monitor.incident import Answer, AnswerKind, Incident
+from monitor.learning import Due
 from monitor.metrics import Metrics
 from monitor.plan import Plan
+from monitor.report import ModelReport
 from monitor.rounds import Rounds
 from monitor.sinks.deadletter import Producer, open_dead_letters
 from monitor.sinks.notifier import Notifying
@@ -97,6 +99,9 @@ class Office:
     def save_failed(self, error: Exception) -> None:
         self.telemetry.save_failed(error)
 
+    def learning_failed(self, due: Due, error: Exception) -> None:
+        self.telemetry.learning_failed(due, error)
+
     def ticked(self, engine: Engine, source: Source) -> None:
         self.telemetry.ticked(engine, source)
 
@@ -114,6 +119,9 @@ class Office:
 
     def incidents(self, model: str | None = None) -> Sequence[Incident]:
         return self.board.incidents(model)
+
+    def report(self, model: str) -> ModelReport:
+        return self.board.report(model)
 
     def series(self, model: str) -> Sequence[Series]:
         return self.board.series(model)

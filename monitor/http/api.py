@@ -35,6 +35,7 @@ class Api:
             Route("/-/ready", self.ready),
             Route("/api/v1/models", self.models),
             Route("/api/v1/models/{model:path}/windows", self.windows),
+            Route("/api/v1/models/{model:path}/report", self.report),
             Route("/api/v1/models/{model:path}/deployments", self.deployments, methods=["POST"]),
             Route("/api/v1/incidents", self.incidents),
             Route("/api/v1/incidents/{incident:path}", self.incident),
@@ -69,6 +70,10 @@ class Api:
         view = find_model(self._desk, request.path_params["model"])
         limit = number_ask(request.query_params, "limit", 288, 1, MOST_WINDOWS)
         return as_json({"model": view.name, "windows": self._desk.windows(view.name, limit)})
+
+    def report(self, request: Request) -> Response:
+        view = find_model(self._desk, request.path_params["model"])
+        return as_json(self._desk.report(view.name))
 
     def incidents(self, request: Request) -> Response:
         model = request.query_params.get("model")

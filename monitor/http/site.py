@@ -26,6 +26,7 @@ class Site:
     def routes(self) -> list[Route]:
         return [
             Route("/", self.fleet),
+            Route("/models/{model:path}/report", self.report),
             Route("/models/{model:path}", self.model),
             Route("/incidents/{incident:path}", self.incident),
             Route("/incidents/{incident:path}/answer", self.answer, methods=["POST"]),
@@ -38,6 +39,10 @@ class Site:
     def model(self, request: Request) -> Response:
         view = find_model(self._desk, request.path_params["model"])
         return html(self._pages.model(self._desk, view, self._clock(), request.query_params.get("span", "")))
+
+    def report(self, request: Request) -> Response:
+        view = find_model(self._desk, request.path_params["model"])
+        return html(self._pages.report(self._desk, view, self._clock()))
 
     def incident(self, request: Request) -> Response:
         incident = find_incident(self._desk, request.path_params["incident"])

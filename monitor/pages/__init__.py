@@ -14,6 +14,7 @@ from monitor.incident import Incident
 from monitor.pages import views
 from monitor.pages.chart import Chart, chart
 from monitor.phrases import DAY_MS, HOUR_MS, hour, moment, odds, span, zone_of
+from monitor.report import ledger_words, replay_words
 
 HERE: Final = Path(__file__).parent
 SPANS: Final = {"6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
@@ -77,6 +78,22 @@ class Pages:
             open=[(i, views.headline(i)) for i in view.open_incidents if i.severity != "note"],
             incidents=[(i, views.headline(i)) for i in incidents[:50]],
             at=lambda time_ms: hour(time_ms, now_ms, zone),
+        )
+
+    def report(self, desk: Desk, view: ModelView, now_ms: int) -> str:
+        """What one model's reference allows and how its promise was kept."""
+        model = desk.plan.models.get(view.name)
+        zone = zone_of(model.timezone if model is not None else "UTC")
+        found = desk.report(view.name)
+        return self._render(
+            "report.html",
+            view=view,
+            report=found,
+            ledger=ledger_words(found.ledger),
+            replay=replay_words(found.replay),
+            open=[(i, views.headline(i)) for i in found.open_incidents if i.severity != "note"],
+            at=lambda time_ms: hour(time_ms, now_ms, zone),
+            full=lambda time_ms: moment(time_ms, zone),
         )
 
     def incident(self, desk: Desk, incident: Incident, now_ms: int, needs_token: bool) -> str:

@@ -13,7 +13,10 @@ from monitor.desk import Health, ModelView, Series
 from monitor.incident import Answer, AnswerKind, Incident, incident_id
 from monitor.metrics import Metrics
 from monitor.plan import Feature, Http, Model, Owner, Plan, Prediction, Schema
+from monitor.reference import Reference
+from monitor.report import ModelReport, report_of
 from monitor.sinks.prometheus import Exposition
+from monitor.standing import Ledger, Standing
 from monitor.verdict import Status, Subject, Verdict, verdict_id
 from monitor.wall import monotonic
 
@@ -36,6 +39,7 @@ class FakeDesk:
     stuck: bool = False
     deployed: list[tuple[str, str, str, str]] = field(default_factory=list)
     now_ms: int = NOW_MS
+    reference: Reference | None = None
 
     def __post_init__(self) -> None:
         self.values = Metrics()
@@ -49,6 +53,9 @@ class FakeDesk:
 
     def incidents(self, model: str | None = None) -> Sequence[Incident]:
         return sorted((i for i in self.known if model in (None, i.model)), key=lambda i: -i.opened_ms)
+
+    def report(self, model: str) -> ModelReport:
+        return report_of(self.plan.models[model], Standing(ledger=Ledger(60 * DAY_MS, 3, 1)), self.reference, self.incidents(model))
 
     def series(self, model: str) -> Sequence[Series]:
         return self.lines.get(model, [])
