@@ -6,12 +6,10 @@ order: SIGTERM or SIGINT saves and leaves with 0 within a budget, a second one l
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import socket
 import threading
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from types import FrameType
 
@@ -26,6 +24,7 @@ from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
 from monitor.sources.source import Source
 from monitor.stores.sqlite import SqliteStore
+from monitor.workshop import Workshop
 
 log = events("daemon")
 STOP_BUDGET_S = 20.0
@@ -57,8 +56,7 @@ def run(plan: Plan, *, port: int | None = None) -> int:
     previous = {number: signal.signal(number, _stopper(stop)) for number in (signal.SIGTERM, signal.SIGINT)}
     source = source_of(plan)
     store = SqliteStore(plan.state.path)
-    # spawned, not forked: the parent has threads; one worker, since a calibration takes a core for up to a minute
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with Workshop() as pool:
         mine = sharded(plan)
         office = Office(mine, source, store, lambda metrics: Notifier(mine, metrics), letters=_letters(plan), decoding=plan, pool=pool)
         server = Server(
@@ -76,9 +74,9 @@ def run(plan: Plan, *, port: int | None = None) -> int:
         finally:
             notify_systemd("STOPPING=1")
             schedule.stop()
+            pool.shutdown()  # first: learning that runs is asked for again after the next start
             office.stop(STOP_BUDGET_S / 2)
             server.stop()
-            pool.shutdown(wait=False, cancel_futures=True)
             for number, handler in previous.items():
                 signal.signal(number, handler)
     log.info("stopped")

@@ -46,6 +46,8 @@ class Listener(Protocol):
 
     def save_failed(self, error: Exception) -> None: ...
 
+    def learning_failed(self, due: Due, error: Exception) -> None: ...
+
     def ticked(self, engine: Engine, source: Source) -> None: ...
 
 
@@ -67,7 +69,7 @@ class Rounds:
         self._pool, self._listener, self._ticks = pool, listener, ticks
         self._inbox: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self._answered: list[tuple[Future[Any], Any]] = []
-        self._learning: dict[str, Future[Learned]] = {}
+        self._learning: dict[str, tuple[Due, Future[Learned]]] = {}
         self._unsaved: Changes | None = None
         self._unremembered: dict[str, str] | None = None
         self._saved_at = self._ticked_at = wall.monotonic()
@@ -187,14 +189,23 @@ class Rounds:
         for due in self.engine.due():
             if due.model not in self._learning:
                 log.info("learning", model=due.model, step=due.step)
-                self._learning[due.model] = self._performed(due)
-        for model, future in list(self._learning.items()):
+                self._learning[due.model] = due, self._performed(due)
+        for model, (due, future) in list(self._learning.items()):
             if future.done():
                 del self._learning[model]
-                learned = future.result()
-                log.info("learnt", model=model, step=learned.due.step, reason=learned.reason)
+                learned = self._outcome(due, future)
+                log.info("learnt", model=model, step=due.step, reason=learned.reason)
                 self.engine.learned(learned)
                 self.save()
+
+    def _outcome(self, due: Due, future: Future[Learned]) -> Learned:
+        """What a step of learning brought; one that failed is asked for again later, and the other models are watched meanwhile."""
+        try:
+            return future.result()
+        except Exception as error:
+            log.exception("learning_failed", model=due.model, step=due.step)
+            self._listener.learning_failed(due, error)
+            return Learned(due, None, f"{due.step} failed: {type(error).__name__}: {error}")
 
     def _performed(self, due: Due) -> Future[Learned]:
         self.save()  # the windows it learns from must be in the store
@@ -204,7 +215,10 @@ class Rounds:
         if self._pool is not None:
             return self._pool.submit(perform, model, due, rows, reference)
         done: Future[Learned] = Future()
-        done.set_result(perform(model, due, rows, reference))
+        try:
+            done.set_result(perform(model, due, rows, reference))
+        except Exception as error:  # noqa: BLE001 - as from a pool: the future carries it
+            done.set_exception(error)
         return done
 
     def _due_to_save(self, now: float) -> bool:

@@ -14,6 +14,7 @@ from monitor.batch import Records, Slice
 from monitor.changes import Changes, WindowRow
 from monitor.engine import Engine
 from monitor.incident import Incident
+from monitor.learning import Due
 from monitor.metrics import Metrics
 from monitor.plan import Plan
 from monitor.sources.source import Gap, Note, Source
@@ -105,6 +106,10 @@ class Telemetry:
         del error  # the loop that catches it tells it
         self.metrics.inc("raincheck_state_snapshot_failures_total")
         self.component("state", False)
+
+    def learning_failed(self, due: Due, error: Exception) -> None:
+        del error  # told in the log
+        self.metrics.inc("raincheck_detector_errors_total", model=due.model, detector=due.step)
 
     def ticked(self, engine: Engine, source: Source) -> None:
         m, status = self.metrics, source.status()

@@ -17,6 +17,7 @@ from monitor.codecs import codec_for
 from monitor.engine import Engine
 from monitor.errors import Misconfigured
 from monitor.incident import Answer, Incident
+from monitor.learning import Due
 from monitor.plan import Plan
 from monitor.reproduction import Reproduction, reproduce
 from monitor.rounds import Rounds
@@ -42,6 +43,8 @@ class Ear:
     def saved(self, changes: Changes, engine: Engine, seconds: float) -> None: ...
 
     def save_failed(self, error: Exception) -> None: ...
+
+    def learning_failed(self, due: Due, error: Exception) -> None: ...
 
     def ticked(self, engine: Engine, source: Source) -> None: ...
 
@@ -149,6 +152,35 @@ def test_every_incident_reproduces(life: Life) -> None:
 @pytest.mark.parametrize("most", [1, 97, 2000])
 def test_however_the_records_come(life: Life, most: int) -> None:
     assert life.reproduce(pages(life)[0].id, life.source(most)).outcome == "same"
+
+
+def test_rules_a_partition_that_joins_and_one_that_cannot_be_read(tmp_path: Path) -> None:
+    """While it still learns: the inputs of the source's own accidents are applied again where they took effect."""
+    run = Life(tmp_path)
+    for hours in (range(20), range(20, 30)):
+        run.send(hours)
+        run.read()
+    run.bus.widen("in", 3)
+    run.send(range(30, 52), partitions=3)
+    run.read()
+    inputs, outputs = events(range(52, 54), PER_HOUR)
+    bare = [value.replace(b'"x0": ', b'"renamed": ') for value in inputs]
+    for number in range(3):
+        run.bus.extend("in", list(bare[number::3]), number)
+    run.bus.extend("out", list(outputs))
+    run.read()
+    run.restart()
+    run.send(range(54, 56), partitions=3)
+    run.bus.corrupt("in", 1, run.bus.topics["in"].logs[1].end - 5)
+    run.send(range(56, 60), partitions=3)
+    run.read()
+    rules = {incident.rule for incident in run.store.incidents()}
+    assert {"missing:x0", "unreadable:in/1"} <= rules
+    assert {"assigned", "blocked"} <= {row.kind for row in run.store.inputs()}
+    for incident in run.store.incidents():
+        found = run.reproduce(incident.id)
+        assert (found.outcome, found.parts, found.why) == ("same", "", ""), incident.id
+    run.store.close()
 
 
 def test_from_the_beginning_where_no_checkpoint_is_kept(life: Life) -> None:

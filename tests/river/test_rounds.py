@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from monitor.changes import Changes
 from monitor.codecs import codec_for
 from monitor.engine import Engine
 from monitor.errors import Transient
+from monitor.learning import Due, Learned
 from monitor.rounds import Rounds
 from monitor.sources.memory import Bus, MemorySource
 from monitor.sources.source import Note, Source
@@ -45,7 +48,10 @@ class FullDisk(MemoryStore):
 
 
 class Ear:
-    """Hears everything and says nothing."""
+    """Hears everything, and keeps what a test asks for."""
+
+    def __init__(self) -> None:
+        self.failed: list[tuple[str, str, str]] = []
 
     def decoded(self, records: Records, piece: Slice) -> None: ...
 
@@ -54,6 +60,9 @@ class Ear:
     def saved(self, changes: Changes, engine: Engine, seconds: float) -> None: ...
 
     def save_failed(self, error: Exception) -> None: ...
+
+    def learning_failed(self, due: Due, error: Exception) -> None:
+        self.failed.append((due.model, due.step, type(error).__name__))
 
     def ticked(self, engine: Engine, source: Source) -> None: ...
 
@@ -75,7 +84,8 @@ class Life:
         self.store = store or MemoryStore()
         self.source = MemorySource(self.bus, {"in": "in"})
         codecs = {"in": codec_for(self.plan, self.plan.streams["in"])}
-        self.rounds = Rounds(self.plan, self.source, self.store, codecs, listener=options.pop("listener", Ear()), **options)
+        self.ear = Ear()
+        self.rounds = Rounds(self.plan, self.source, self.store, codecs, listener=self.ear, **options)
         self.rounds.start()
 
     def send(self, *minutes: float) -> None:
@@ -167,3 +177,38 @@ def test_a_saved_turn_is_not_saved_again_because_the_topics_could_not_be_remembe
     life.rounds.turn(0)
     assert store.identities() == dict(life.source.identities())
     assert life.rounds.engine.positions() == {"in/0": 42}
+
+
+class Killed(Executor):
+    """A pool whose worker dies at each work."""
+
+    def __init__(self) -> None:
+        self.works = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.works += 1
+        future: Future[Any] = Future()
+        future.set_exception(BrokenProcessPool("a process was terminated abruptly"))
+        return future
+
+
+def failing(*arguments: Any) -> Learned:
+    raise ArithmeticError("a plug-in's mistake")
+
+
+@pytest.mark.parametrize(("pool", "error"), [(Killed(), "BrokenProcessPool"), (None, "ArithmeticError")], ids=["in a pool", "in the round"])
+def test_learning_that_fails_ends_nothing_and_is_asked_for_again(
+    pool: Executor | None, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.rounds.perform", failing)
+    life = Life(monkeypatch, pool=pool)
+    for hour in range(3 * 24):  # the cells are due after two days of windows of five minutes
+        life.passed_s = (hour + 1) * 3600.0
+        life.send(*range(hour * 60, hour * 60 + 60, 5))
+        life.rounds.turn(0)
+    assert life.ear.failed[0] == ("m", "cuts", error)
+    assert len(life.ear.failed) >= 2, "asked for again"
+    assert life.rounds.engine.standings["m"].stage == "gathering"
+    learned = [row.body for row in life.store.inputs() if row.kind == "learned"]
+    assert learned[0]["reason"].startswith(f"cuts failed: {error}: ")
+    assert len(life.events()) > 2 * 24 * 12, "windows are closed and saved meanwhile"
