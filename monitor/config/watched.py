@@ -106,7 +106,7 @@ REFERENCE = Table(
     plan.ReferencePlan,
     (
         Key("learn", Duration(least_ms=HOUR_MS), "learn it from the stream for so long", to="learn_ms"),
-        Key("file", File("a Parquet, CSV or JSON-lines file"), "take it from a file"),
+        Key("file", File("a Parquet, CSV or JSON-lines file, or a built .reference"), "take it from a file"),
         Key("topic_since", Duration(least_ms=HOUR_MS), "read so much of the topics' past first", to="topic_since_ms"),
     ),
     build=fit.reference,

@@ -238,6 +238,8 @@ def check(path: str | Path) -> list[str]:
             Reference.unpack(packed)
         for _ in store.verdicts():
             pass
+        for body, next_input in store._db.execute("SELECT body, next_input FROM checkpoints"):
+            unpack_checkpoint(body, next_input)
     except (Corrupt, sqlite3.DatabaseError, msgspec.DecodeError, ValueError) as error:
         return [f"{path}: {error}"]
     finally:
