@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType
 
@@ -72,13 +73,14 @@ def run(plan: Plan, *, port: int | None = None) -> int:
             notify_systemd("READY=1")
             turn_until(office, stop)
         finally:
-            notify_systemd("STOPPING=1")
-            schedule.stop()
-            pool.shutdown()  # first: learning that runs is asked for again after the next start
-            office.stop(STOP_BUDGET_S / 2)
-            server.stop()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+            with ExitStack() as leaving:  # each step whatever became of the others; what is pushed first is done last
+                for number, handler in previous.items():
+                    leaving.callback(signal.signal, number, handler)
+                leaving.callback(server.stop)
+                leaving.callback(office.stop, STOP_BUDGET_S / 2)
+                leaving.callback(pool.shutdown)  # learning that runs is asked for again after the next start
+                leaving.callback(schedule.stop)
+                leaving.callback(notify_systemd, "STOPPING=1")
     log.info("stopped")
     return 0
 

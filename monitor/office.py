@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import ExitStack
 
 from monitor import wall
 from monitor.batch import Records, Slice
@@ -67,14 +68,18 @@ class Office:
         self.rounds.start()
 
     def stop(self, budget_s: float) -> None:
-        """Saves, delivers what can be delivered in the time, and lets go of everything, in reverse order of start."""
+        """Saves, delivers what can be delivered in the time, and lets go of everything, in reverse order of start.
+
+        Each step is taken whatever became of those before it; the last one's error is raised at the end.
+        """
         self._draining = True
-        self.rounds.drain()
-        self.courier.stop(budget_s)
-        self.rounds.drain()  # what the courier has just delivered is marked
-        self.source.close()
-        self._dead.close()
-        self.store.close()
+        with ExitStack() as leaving:  # what is pushed first is done last
+            leaving.callback(self.store.close)
+            leaving.callback(self._dead.close)
+            leaving.callback(self.source.close)
+            leaving.callback(self.rounds.drain)  # what the courier has just delivered is marked
+            leaving.callback(self.courier.stop, budget_s)
+            leaving.callback(self.rounds.drain)
 
     def turn(self, timeout_ms: int = 200) -> int:
         """One round of the engine's thread; how many records it brought."""
