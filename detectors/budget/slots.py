@@ -3,7 +3,7 @@
 Means of the residual per slot of local time, first of working days and weekends, then of each weekday, each shrunk twice over: by
 how much all slots of the stream stand out together, or by how far this one does alone,
 
-    mean max(W, 1 - (tau / t)^2, 0),   W = 1 - 1.5 / mean t^2,   t = mean / (sd between days / sqrt(days))
+    mean (1 - 1 / t^2 where |t| >= tau, else max(W, 0)),   W = 1 - 1.5 / mean t^2,   t = mean / (sd between days / sqrt(days))
 
 The sd between days holds the stream's wander too, so a mood of one week is not taken for a habit.
 """
@@ -18,7 +18,7 @@ from detectors.budget.calendar import DAY_MS, local
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 SLOT_MS = 1_800_000
-ALONE = (4.0, 5.0)  # t from which one slot is believed by itself: of a kind of day, of one weekday
+ALONE = (4.0, 4.5)  # t from which one slot is believed by itself: of a kind of day, of one weekday
 LEAST_DAYS = 2
 
 
@@ -81,5 +81,5 @@ def _shrunk_means(mean: Floats, seen: NDArray[np.bool_], kind: Ints, alone: floa
     usual = enough & (square < alone**2)  # those that stand out alone say nothing about the others
     average = (square * usual).sum(0) / np.maximum(usual.sum(0), 1)
     together = np.maximum(1 - 1.5 / np.maximum(average, 1e-12), 0.0)
-    believed = np.maximum(together, 1 - alone**2 / np.maximum(square, 1e-12)) * enough
+    believed = np.where(square >= alone**2, 1 - 1 / np.maximum(square, 1e-12), together) * enough
     return centre * np.maximum(believed, 0.0), np.maximum(believed, 0.0).sum(0), which.astype(np.int64)
