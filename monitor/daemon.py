@@ -1,7 +1,8 @@
 """The daemon: one process that reads a plan's streams until it is told to stop.
 
 Two acts: everything is validated before anything is touched (`monitor.config`), then it connects. It stops in reverse
-order: SIGTERM or SIGINT saves and leaves with 0 within a budget, a second one leaves at once; SIGHUP is kept for reloads.
+order: SIGTERM or SIGINT saves and leaves with 0 within a budget, a second one leaves at once. SIGHUP changes nothing and says so:
+a plan is read at the start only, so that all verdicts of a run were made under one.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def run(plan: Plan, *, port: int | None = None) -> int:
     """Runs until a signal; the exit code. `port` overrides the plan's (0: a free one, which is logged)."""
     stop = threading.Event()
     previous = {number: signal.signal(number, _stopper(stop)) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, _not_reloaded)
     source = source_of(plan)
     store = SqliteStore(plan.state.path)
     with Workshop() as pool:
@@ -132,3 +134,8 @@ def _stopper(stop: threading.Event):  # type: ignore[no-untyped-def]
         stop.set()
 
     return handle
+
+
+def _not_reloaded(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    log.warning("not_reloaded", right="a changed configuration takes effect with a restart, which loses nothing")
