@@ -25,7 +25,7 @@ def residuals(seed: int, habit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     ("days_of_week", "size", "because"),
     [
         (range(5), 1.0, "lunch on working days: twenty of them"),
-        ((0,), 1.5, "Monday mornings: four of them"),
+        ((0,), 2.5, "Monday mornings: four of them"),
         ((6,), 3.0, "a job on Sundays"),
     ],
     ids=["lunch", "monday", "job"],
