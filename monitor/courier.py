@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from monitor import wall
@@ -17,12 +18,15 @@ FIRST_S, LONGEST_S = 2.0, 300.0  # back-off after a failed delivery: doubled eac
 
 
 class Courier:
-    """`done(alert id, error)` is called after each attempt ("" = delivered); it must not block. Alerts of one incident keep their order
-    unless one of them fails."""
+    """`done(alert id, error)` is called after each attempt ("" = delivered); it must not block.
+
+    Alerts of one incident keep their order: while one has not been delivered, later ones wait behind it, and other incidents go on.
+    """
 
     def __init__(self, notifier: Notifying, done: Callable[[str, str], object], beat: Callable[[], None] = lambda: None) -> None:
         self._notifier, self._done, self._beat = notifier, done, beat
-        self._waiting: list[tuple[float, int, int, Alert]] = []  # due, order, attempts, alert
+        self._waiting: list[tuple[float, int, int, Alert]] = []  # due, order, attempts, alert: the first of each incident
+        self._behind: dict[str, deque[Alert]] = {}  # by incident that has one in delivery: what waits behind it
         self._order = 0
         self._changed = threading.Condition()
         self._stopping = False
@@ -35,7 +39,11 @@ class Courier:
         """Alerts that have just been saved in the outbox, or were found there at start."""
         with self._changed:
             for alert in alerts:
-                self._push(wall.monotonic(), 0, alert)
+                if alert.incident.id in self._behind:
+                    self._behind[alert.incident.id].append(alert)
+                else:
+                    self._behind[alert.incident.id] = deque()
+                    self._push(wall.monotonic(), 0, alert)
             self._changed.notify()
 
     def stop(self, timeout_s: float) -> None:
@@ -48,11 +56,20 @@ class Courier:
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        with self._changed:
+            return len(self._waiting) + sum(map(len, self._behind.values()))
 
     def _push(self, due: float, attempts: int, alert: Alert) -> None:
         self._order += 1
         heapq.heappush(self._waiting, (due, self._order, attempts, alert))
+
+    def _follow(self, incident: str) -> None:
+        with self._changed:
+            behind = self._behind[incident]
+            if behind:
+                self._push(wall.monotonic(), 0, behind.popleft())
+            else:
+                del self._behind[incident]
 
     def _run(self) -> None:
         while True:
@@ -69,6 +86,7 @@ class Courier:
             outcome = self._notifier.send(alert)
             if isinstance(outcome, Delivered):
                 self._done(alert.id, "")
+                self._follow(alert.incident.id)
                 continue
             self._done(alert.id, outcome.reason)
             pause = min(LONGEST_S, FIRST_S * 2**attempts) * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
