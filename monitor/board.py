@@ -18,6 +18,7 @@ from monitor.stores.store import Store
 from monitor.verdict import Verdict
 
 KEPT = 4_000  # verdicts per model in memory: two weeks of 5-minute windows; older ones stay in the state file
+KEPT_INCIDENTS = 1_000  # resolved ones, of all models together; open ones are all shown
 
 
 class Board:
@@ -37,6 +38,7 @@ class Board:
         for name in self._plan.models:
             self._verdicts[name].extend(store.verdicts(name, KEPT))
         self._incidents = {i.id: i for i in store.incidents()}
+        self._forget()
         self._views, self._ground = self._viewed(engine), _ground(engine)
 
     def show(self, changes: Changes, engine: Engine) -> None:
@@ -47,7 +49,13 @@ class Board:
                 if not verdicts or row.verdict.start_ms > verdicts[-1].start_ms:
                     verdicts.append(row.verdict)
             self._incidents.update(changes.incidents)
+            self._forget()
             self._views, self._ground = self._viewed(engine), _ground(engine)
+
+    def _forget(self) -> None:
+        resolved = [i for i in self._incidents.values() if i.resolved_ms is not None]
+        for incident in sorted(resolved, key=lambda i: (i.opened_ms, i.id))[:-KEPT_INCIDENTS]:
+            del self._incidents[incident.id]
 
     def draw(self, model: str, series: Sequence[Series]) -> None:
         """Lines to be shown beside the evidence."""
