@@ -153,6 +153,8 @@ class _Walk:
         """Absorbs what is held and within the limits."""
         moved = False
         for partition, queue in self.held.items():
+            if partition not in self.engine.watermark.positions:
+                continue  # it joined after the incident, or joins with an input that has not been applied yet
             limit = None if limits is None else limits.get(partition, 0)
             while queue and (limit is None or self._position(partition) < limit):
                 head, tail = split(queue.popleft(), limit)

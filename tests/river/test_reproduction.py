@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from monitor import config
+from monitor import config, learn
+from monitor.backtesting import given
 from monitor.batch import Records, Slice
 from monitor.casefile import CaseFile, opened
 from monitor.changes import Changes
@@ -19,6 +22,7 @@ from monitor.errors import Misconfigured
 from monitor.incident import Answer, Incident
 from monitor.learning import Due
 from monitor.plan import Plan
+from monitor.reference_file import ReferenceFile
 from monitor.reproduction import Reproduction, reproduce
 from monitor.rounds import Rounds
 from monitor.sources.files import FilesSource
@@ -180,6 +184,36 @@ def test_rules_a_partition_that_joins_and_one_that_cannot_be_read(tmp_path: Path
     for incident in run.store.incidents():
         found = run.reproduce(incident.id)
         assert (found.outcome, found.parts, found.why) == ("same", "", ""), incident.id
+    run.store.close()
+
+
+def test_a_reference_given_as_a_file_is_an_input_too(tmp_path: Path) -> None:
+    """Judged from the first window on, and reproduced from the first record on; a partition that joins later changes nothing."""
+    run = Life(tmp_path)
+    rows: dict[str, list[Any]] = {"time": []}
+    for value, answer in zip(*events(range(LEARNT), PER_HOUR), strict=True):
+        event = json.loads(value)
+        for name, item in {**event["features"], "prediction": json.loads(answer)["label"]}.items():
+            rows.setdefault(name, []).append(item)
+        rows["time"].append(event["at"])
+    frame = pd.DataFrame(rows).assign(time=pd.to_datetime(rows["time"], unit="ms", utc=True))
+    learnt = learn(configuration(), frame)
+    ReferenceFile(*learnt.models["shop"], learnt.counts["shop"]).write(tmp_path / "normal.reference")
+
+    reference, chain = given(run.plan, tmp_path / "normal.reference").models["shop"]
+    run.rounds.engine.given(reference, chain)
+    run.send(range(LEARNT, LEARNT + 6))
+    run.read()
+    run.restart()
+    run.send(range(LEARNT + 6, LEARNT + 16), shifted=True)
+    run.read()
+    page = run.open_page()
+    assert page.subjects[0].name == "x3"
+    assert {v.reference for v in run.store.verdicts()} == {reference.name}, "as `raincheck reference show` names it"
+    run.bus.widen("in", 3)
+    run.bus.extend("in", list(events(range(LEARNT, LEARNT + 2), PER_HOUR)[0]), 2)
+    found = run.reproduce(page.id)
+    assert (found.outcome, found.parts, found.why, found.begun_ms) == ("same", "", "", 0)
     run.store.close()
 
 
