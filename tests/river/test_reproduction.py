@@ -10,6 +10,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import given as forall
+from hypothesis import strategies as st
 
 from monitor import config, learn
 from monitor.backtesting import given
@@ -56,8 +59,9 @@ class Ear:
 class Life:
     """A live run on a bus in this process: hours are sent, read in uneven turns, saved, and interrupted."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, most: int = 700, crashes: frozenset[int] = frozenset()) -> None:
+        """`most` records a poll and partition; `crashes`: turns after which the process is gone with what it had not saved."""
+        self.folder, self.most, self.crashes, self.turns = folder, most, crashes, 0
         self.plan: Plan = config.compile(configuration())
         self.bus = Bus(lambda: NOW_MS)
         self.bus.create("in", partitions=2)
@@ -65,8 +69,8 @@ class Life:
         self.store = SqliteStore(folder / "state.db")
         self.rounds = self._begin()
 
-    def source(self, most: int = 700) -> MemorySource:
-        return MemorySource(self.bus, {"in": "in", "out": "out"}, most=most)
+    def source(self, most: int | None = None) -> MemorySource:
+        return MemorySource(self.bus, {"in": "in", "out": "out"}, most=most or self.most)
 
     def _begin(self) -> Rounds:
         codecs = {name: codec_for(self.plan, stream) for name, stream in self.plan.streams.items()}
@@ -88,7 +92,9 @@ class Life:
 
     def read(self) -> None:
         while self.rounds.turn(0):
-            pass
+            self.turns += 1
+            if self.turns in self.crashes:
+                self.restart()
         self.rounds.save()
 
     def open_page(self) -> Incident:
@@ -104,8 +110,13 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    run = lived(Life(tmp_path_factory.mktemp("life")))
+    yield run
+    run.store.close()
+
+
+def lived(run: Life) -> Life:
     """Two pages with an answer between them, restarts, a partition that fell silent and was released."""
-    run = Life(tmp_path_factory.mktemp("life"))
     run.send(range(LEARNT + 20))
     run.read()
     run.restart()
@@ -128,8 +139,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     for now_ms in (NOW_MS, NOW_MS + 60_000):  # silent for a minute while the others moved
         engine.tick(now_ms, reached)
     run.read()
-    yield run
-    run.store.close()
+    return run
 
 
 def pages(life: Life) -> list[Incident]:
@@ -151,6 +161,18 @@ def test_every_incident_reproduces(life: Life) -> None:
         assert found.windows > 0
         assert found.begun_ms is not None
         assert found.begun_ms <= incident.onset_ms, "from before the onset"
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@forall(most=st.integers(90, 1500), crashes=st.frozensets(st.integers(1, 25), max_size=6))
+def test_every_life_reproduces(most: int, crashes: frozenset[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """However it was read and wherever it was interrupted."""
+    run = lived(Life(tmp_path_factory.mktemp("life"), most, crashes))
+    assert len(pages(run)) == 2
+    for incident in run.store.incidents():
+        found = run.reproduce(incident.id, run.source(1000))
+        assert (found.outcome, found.parts, found.why) == ("same", "", ""), incident.id
+    run.store.close()
 
 
 @pytest.mark.parametrize("most", [1, 97, 2000])
