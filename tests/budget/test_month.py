@@ -30,7 +30,8 @@ def month(scenario: Scenario, features: int, days: int, seed: int) -> tuple[list
 def test_a_month_of_stationary_traffic(days: int, features: int, seed: int, safety: float) -> None:
     """Twenty features of some 300 events, fewer under short references.
 
-    At a tenth of the budget ten pages are allowed on average: the bound is tested there too, where it can fail; P(more than 20 | 10) is 0.002.
+    At a tenth of the budget ten pages are allowed on average: the bound is tested there too, where it can fail;
+    P(more than 20 | 10) is 0.002.
     """
     own, tenth, factor = month(SCENARIOS["iid"], features, days, seed)
     assert factor == pytest.approx(safety)
