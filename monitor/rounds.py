@@ -240,7 +240,7 @@ class Rounds:
         if changes.marks:
             self.source.commit({name: mark.next_offset for name, mark in changes.marks.items() if mark is not None})
         identities = dict(self.source.identities())
-        if identities != self._identities:
+        if not identities.items() <= self._identities.items():
             self._remember(identities)
 
     def _remember(self, identities: dict[str, str]) -> None:
@@ -250,7 +250,8 @@ class Rounds:
         except (sqlite3.OperationalError, OSError) as error:
             self._unremembered = identities
             raise self._unwritten(error) from error
-        self._identities, self._unremembered = identities, None
+        self._identities |= identities
+        self._unremembered = None
 
     def _unwritten(self, error: Exception) -> Transient:
         self._listener.save_failed(error)

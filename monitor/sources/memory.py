@@ -25,8 +25,10 @@ from monitor.sources.source import (
     Rewound,
     SourceStatus,
     Unreadable,
+    another,
     partition_name,
     partition_number,
+    stream_key,
     topics_of,
 )
 
@@ -167,7 +169,8 @@ class MemorySource:
 
     def start(self, positions: Mapping[str, int], identities: Mapping[str, str]) -> None:
         self._saved = dict(positions)
-        self._ids = {topic: identity for topic, identity in identities.items() if topic in self._topics}
+        mine = self._topics.keys() | {stream_key(stream) for stream in self._topics.values()}
+        self._ids = {name: identity for name, identity in identities.items() if name in mine}
 
     def poll(self, timeout_ms: int) -> list[Records | Note]:
         deadline = wall.monotonic() + timeout_ms / 1000
@@ -203,17 +206,17 @@ class MemorySource:
         self._seen_absent.discard(topic)
         out: list[Records | Note] = []
         names = [partition_name(stream, number) for number in range(len(found.logs))]
-        before = self._ids.get(topic)
-        self._ids[topic] = found.identity
-        if before not in (None, found.identity):
+        before = another(self._ids, stream, topic, found.identity)
+        # a saved table or a known identity says that the topic was read before: what was added since is read from its beginning
+        known = before is not None or topic in self._ids or any(name in self._saved for name in names)
+        self._ids |= {topic: found.identity, stream_key(stream): topic}
+        if before is not None:
             for table in (self._saved, self._next, self._reached):
                 for name in [name for name in table if partition_number(name)[0] == stream]:
                     del table[name]
             self._halted -= {name for name in self._halted if partition_number(name)[0] == stream}
-            out.append(Recreated(stream, topic, str(before), found.identity, tuple(names)))
+            out.append(Recreated(stream, topic, before, found.identity, tuple(names)))
         starts: dict[str, int] = {}
-        # a saved table or a known identity says that the topic was read before: what was added since is read from its beginning
-        known = before is not None or any(name in self._saved for name in names)
         for name, log in zip(names, found.logs, strict=True):
             if name not in self._next:
                 starts[name] = self._saved.pop(name, log.first if known or self._begin == "beginning" else log.end)

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from monitor.sources.source import Assigned, Gap, Note, Recreated, Rewound, partition_name, partition_number, topics_of
+from monitor.sources.source import (
+    Assigned,
+    Gap,
+    Note,
+    Recreated,
+    Rewound,
+    another,
+    partition_name,
+    partition_number,
+    stream_key,
+    topics_of,
+)
 
 
 class Positions:
-    """`next` is {partition: next offset} of every partition that was placed once; `identities` is {topic: topic id} as last seen.
+    """`next` is {partition: next offset} of every partition that was placed once; `identities` says whose offsets they are,
+    as of `Source.identities`.
 
     `streams` is {stream: topic}; `begin` says where a partition without a saved position starts when its topic was never read before.
     Partitions added to a topic that was read before start at the beginning, whatever `begin` says: their records are all new.
@@ -27,15 +39,17 @@ class Positions:
 
     def restore(self, saved: Mapping[str, int], identities: Mapping[str, str]) -> None:
         self._saved = dict(saved)
-        self.identities = {topic: identity for topic, identity in identities.items() if topic in self.topics}
-        self._read_before = {self.topics[topic] for topic in self.identities} | {partition_number(name)[0] for name in saved}
+        mine = self.topics.keys() | {stream_key(stream) for stream in self.topics.values()}
+        self.identities = {name: identity for name, identity in identities.items() if name in mine}
+        self._read_before = {stream for topic, stream in self.topics.items() if topic in identities}
+        self._read_before |= {partition_number(name)[0] for name in saved}
 
     def identify(self, topic: str, identity: str, partitions: int) -> list[Note]:
-        """Compare a topic's identity with the one we know; another one voids all positions of its stream."""
+        """Compare a stream's topic with the one we know; another one voids all positions of the stream."""
         stream = self.topics[topic]
-        before = self.identities.get(topic)
-        self.identities[topic] = identity
-        if before in (None, identity):
+        before = another(self.identities, stream, topic, identity)
+        self.identities |= {topic: identity, stream_key(stream): topic}
+        if before is None:
             return []
         for table in (self.next, self._saved):
             for name in [name for name in table if partition_number(name)[0] == stream]:
@@ -43,7 +57,7 @@ class Positions:
         self.forget(stream)
         self._read_before.add(stream)
         names = tuple(partition_name(stream, number) for number in range(partitions))
-        return [Recreated(stream, topic, str(before), identity, names)]
+        return [Recreated(stream, topic, before, identity, names)]
 
     def forget(self, stream: str) -> None:
         """Have the stream's partitions announced again: its topic is gone for now, or another one."""

@@ -52,9 +52,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Recreated:
-    """The topic behind the stream is another one of the same name: all positions are void, reading goes on at its beginning.
+    """The topic behind the stream is another one: all positions are void, reading goes on at its beginning.
 
-    `partitions` are those of the new topic. Offsets alone cannot tell; only the topic's identity does.
+    It was made anew under the same name (`before` is the identity that it had), or the plan points the stream at a topic of another name
+    (`before` is that of the former). `partitions` are those of the new topic. Offsets alone cannot tell.
     """
 
     stream: str
@@ -136,7 +137,7 @@ class Source(Protocol):
     """
 
     def start(self, positions: Mapping[str, int], identities: Mapping[str, str]) -> None:
-        """Take over the saved `{partition: next_offset}` and `{topic: topic id}`; both are empty at the very first start."""
+        """Take over the saved `{partition: next_offset}` and what `identities` said then; both are empty at the very first start."""
         ...
 
     def poll(self, timeout_ms: int) -> list[Records | Note]:
@@ -167,7 +168,7 @@ class Source(Protocol):
         ...
 
     def identities(self) -> Mapping[str, str]:
-        """`{topic: topic id}` as last seen, to be stored beside the positions."""
+        """Whose offsets the positions are, to be stored beside them: `{topic: topic id}` and `{stream_key(stream): topic}` as last seen."""
         ...
 
     def status(self) -> SourceStatus:
@@ -196,6 +197,32 @@ def partition_number(partition: str) -> tuple[str, int]:
     """
     stream, _, number = partition.rpartition("/")
     return stream, int(number)
+
+
+def stream_key(stream: str) -> str:
+    """Under which a stream's topic stands among the identities; no topic can have that name.
+
+    >>> stream_key("clicks")
+    'stream:clicks'
+    """
+    return f"stream:{stream}"
+
+
+def another(identities: Mapping[str, str], stream: str, topic: str, identity: str) -> str | None:
+    """What stood behind the stream when `identities` were saved, if it was not this topic; None if it was, or nothing was read yet.
+
+    >>> saved = {"clicks-v1": "A", "stream:clicks": "clicks-v1"}
+    >>> another(saved, "clicks", "clicks-v1", "A")
+    >>> another(saved, "clicks", "clicks-v1", "B")
+    'A'
+    >>> another(saved, "clicks", "clicks-v2", "C")
+    'clicks-v1'
+    """
+    former = identities.get(stream_key(stream), topic)
+    if former != topic:
+        return former
+    before = identities.get(topic, identity)
+    return None if before == identity else before
 
 
 def topics_of(streams: Mapping[str, str]) -> dict[str, str]:

@@ -191,6 +191,22 @@ def test_a_topic_made_anew_while_we_were_away_is_told_too(live: LiveWorld) -> No
     assert len(ledger.of(Recreated)) == 1
 
 
+def test_a_stream_that_is_pointed_at_another_topic_begins_there(live: LiveWorld) -> None:
+    live.make()
+    live.produce([b"old"] * 5)
+    first = live.open()
+    before = read(first, lambda ledger: ledger.count == 5)
+    first.close()
+    former, live.topic = live.topic, f"{live.topic}-next"
+    live.make()
+    live.produce([b"new"] * 9)
+    source = live.open(before.next, first.identities())
+    ledger = read(source, lambda ledger: ledger.count == 9)
+    assert ledger.values() == [b"new"] * 9
+    (note,) = ledger.of(Recreated)
+    assert (note.topic, note.before, note.now) == (live.topic, former, source.identities()[live.topic])
+
+
 def test_what_retention_took_is_counted(live: LiveWorld) -> None:
     live.make()
     live.produce([b"%d" % row for row in range(10)])

@@ -84,7 +84,34 @@ def test_another_identity_voids_all_positions_and_is_read_whole(begin: str) -> N
     assert table.identify("t", "B", 2) == [Recreated("clicks", "t", "A", "B", (P, "clicks/1"))]
     table.place({P: 0, "clicks/1": 0}, {P: 9, "clicks/1": 9}, {}, ())
     assert table.next == {P: 0, "clicks/1": 0}
-    assert table.identities == {"t": "B"}
+    assert table.identities == {"t": "B", "stream:clicks": "t"}
+
+
+@pytest.mark.parametrize(
+    ("remembered", "void", "because"),
+    [
+        ({"t": "A", "stream:clicks": "t"}, False, "it is what it was"),
+        ({"t": "A"}, False, "its identity is known"),
+        ({}, False, "positions were saved, and the crash came before the topic was"),
+        ({"old": "O", "stream:clicks": "old"}, True, "the plan pointed at another topic then"),
+        (
+            {"t": "A", "old": "O", "stream:clicks": "old"},
+            True,
+            "pointed back at a topic that was read long ago: the positions are the other's",
+        ),
+        ({"old": "O", "stream:views": "old"}, False, "another stream's topic"),
+    ],
+)
+def test_a_stream_that_points_at_another_topic_does_not_go_on_at_the_former_ones_offsets(
+    remembered: dict[str, str], void: bool, because: str
+) -> None:
+    table = Positions({"clicks": "t"}, "end")
+    table.restore({P: 5}, remembered)
+    said = table.identify("t", "A", 1)
+    assert said == ([Recreated("clicks", "t", "old", "A", (P,))] if void else []), because
+    table.place({P: 0}, {P: 9}, {}, ())
+    assert table.next == {P: 0 if void else 5}, because
+    assert table.identify("t", "A", 1) == [], "said once"
 
 
 def test_a_topic_belongs_to_one_stream() -> None:
