@@ -17,10 +17,12 @@ EXTRAS := dev,grafana
 help:
 	@sed -n '3,6s/^#   //p' Makefile
 
-# `python3 -m venv` needs a Debian package of its own; everything else comes from PyPI
+# `python3 -m venv` needs a Debian package of its own, one per version of Python; everything else comes from PyPI
 $(VENV)/.stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "raincheck needs Python 3.11 to 3.13, this is %d.%d" % v)'
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -qq && { \
+		$(SUDO) apt-get install -y -qq "$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" || \
+		$(SUDO) apt-get install -y -qq python3-venv; }; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The real services of the tests: Apache Kafka, Prometheus, Alertmanager. Idempotent; a second call takes a fraction of a second.
 #
-# Needs Debian or Ubuntu with root or sudo only where java or maven are missing. Everything else lands in .cache/ of the repository.
+# Needs Debian or Ubuntu with root or sudo only where Java 17 or maven are missing. Everything else lands in .cache/ of the repository.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,21 +14,48 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# install <package> ...: one `apt-get update` per run, and none when nothing is missing
+# one `apt-get update` per run, and none when nothing is missing
 updated=no
-install() {
-    say "installing $*"
+refresh() {
     if [ "$updated" = no ]; then
         as_root apt-get update -qq
         updated=yes
     fi
+}
+
+install() {
+    say "installing $*"
+    refresh
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# 17 of `openjdk version "17.0.15" ...`, 8 of "1.8.0_292", 0 where there is none
+java_major() {
+    found=$(java -version 2>&1 | sed -n 's/.*version "\(1\.\)\{0,1\}\([0-9]\{1,\}\).*/\2/p' | head -n 1)
+    echo "${found:-0}"
+}
+
+# the broker's classes are of Java 17; a distribution's default may be older, or newer than its oldest package
+java_runtime() {
+    if [ "$(java_major)" -ge 17 ]; then return; fi
+    command -v apt-get >/dev/null || { say "no Java 17 and no apt-get: install a runtime of Java 17 or later"; exit 1; }
+    refresh
+    for package in openjdk-21-jre-headless openjdk-17-jre-headless default-jre-headless; do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            install "$package"
+            break
+        fi
+    done
+    hash -r
+    if [ "$(java_major)" -ge 17 ]; then return; fi
+    say "$(command -v java || echo java) is of version $(java_major) and comes first in PATH; Java 17 or later is needed"
+    exit 1
 }
 
 kafka() {
     libs="$cache/kafka/libs"
     stamp="$cache/kafka/.stamp-$(cksum <"$here/pom.xml" | cut -d' ' -f1)"
-    command -v java >/dev/null || install default-jre-headless
+    java_runtime
     if [ -f "$stamp" ]; then
         say "Apache Kafka is there"
         return
@@ -51,10 +78,7 @@ prometheus() {
     fi
     command -v apt-get >/dev/null || { say "no apt-get: the tests of metrics and alert rules are skipped"; return; }
     say "fetching Prometheus and Alertmanager (50 MB)"
-    if [ "$updated" = no ]; then
-        as_root apt-get update -qq
-        updated=yes
-    fi
+    refresh
     rm -rf "$cache/prometheus"
     mkdir -p "$cache/prometheus/packages"
     # root's sandbox user cannot write here, and says so at length
