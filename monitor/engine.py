@@ -33,6 +33,8 @@ from monitor.watermark import Position, Watermark
 
 # After this many empty windows in a row the calendar is jumped over: a stray early stamp must not cost a million verdicts.
 MOST_EMPTY = 10_000
+# One partition may run so many windows ahead of another: bounds what is open, and is far enough that polls do not take turns.
+MOST_AHEAD = 48
 
 
 class Engine:
@@ -235,12 +237,10 @@ class Engine:
         return self.watermark.low_ms(self._gates(model))
 
     def ahead(self) -> set[str]:
-        """Partitions to be paused because others are far behind (four windows of event time, at least)."""
+        """Partitions to be paused because others are far behind in event time."""
         found: set[str] = set()
         for name, model in self.plan.models.items():
-            found |= self.watermark.ahead(self._gates(name), 4 * model.window_ms + model.lateness_ms)
-            if name in self._due:  # its windows wait: what is folded beyond them would be sampled, and pile up
-                found |= self.watermark.beyond(self._gates(name), self._due[name].until_ms + model.window_ms + model.lateness_ms)
+            found |= self.watermark.ahead(self._gates(name), MOST_AHEAD * model.window_ms + model.lateness_ms)
         return found
 
     # ---- windows

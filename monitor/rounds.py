@@ -16,13 +16,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from monitor import wall
 from monitor.batch import Records, Slice
 from monitor.board import Board
 from monitor.changes import Changes
 from monitor.codecs import Codec
 from monitor.engine import Engine
-from monitor.errors import Transient
+from monitor.errors import Corrupt, Transient
 from monitor.learning import Due, Learned, perform
 from monitor.log import events
 from monitor.plan import Plan
@@ -62,7 +64,14 @@ class Rounds:
         listener: Listener, pool: Executor | None = None, ticks: bool = True,
     ) -> None:  # fmt: skip
         self.plan, self.source, self.store = plan, source, store
-        self.engine = Engine(plan, store.load())
+        try:
+            self.engine = Engine(plan, store.load())
+        except (ValueError, msgspec.MsgspecError) as error:
+            path = plan.state.path
+            raise Corrupt(
+                f"{path}: the state cannot be read by this release: {error}",
+                f"raincheck state check {path}, then raincheck state reset {path}",
+            ) from error
         self.board = Board(plan)
         self.board.restore(store, self.engine)
         self._codecs = codecs
@@ -165,13 +174,17 @@ class Rounds:
         # an end that was seen before an outage says nothing about what was written since: silence is only what was probed
         fresh = {name: r for name, r in self.source.caught_up().items() if 0 <= now_ms - r.at_ms <= FRESH_MS}
         self.engine.tick(now_ms, {name: (r.position, r.end) for name, r in fresh.items()})
+        self._align()
+        self._listener.ticked(self.engine, self.source)
+
+    def _align(self) -> None:
+        """Holds back partitions that are far ahead in event time: memory is bounded by it, and by nothing else."""
         ahead = self.engine.ahead()
         if ahead - self._paused:
             self.source.pause(ahead - self._paused)
         if self._paused - ahead:
             self.source.resume(self._paused - ahead)
         self._paused = ahead
-        self._listener.ticked(self.engine, self.source)
 
     def _work(self) -> None:
         while not self._inbox.empty():

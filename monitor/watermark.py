@@ -102,10 +102,6 @@ class Watermark:
                 position.arrival_ms = now_ms  # the pace is counted once
         return released
 
-    def beyond(self, partitions: Iterable[str], limit_ms: int) -> set[str]:
-        """Those whose newest event lies beyond `limit_ms`."""
-        return {p for p in partitions if (self.positions[p].mark_ms or limit_ms) > limit_ms}
-
     def ahead(self, partitions: Iterable[str], by_ms: int) -> set[str]:
         """Partitions that have run more than `by_ms` of event time ahead of the slowest that is not idle: to be paused,
         so that memory is bounded by event time and not by how unevenly a backlog is read."""

@@ -16,7 +16,7 @@ from monitor.batch import Records, Slice
 from monitor.changes import Changes
 from monitor.codecs import codec_for
 from monitor.engine import Engine
-from monitor.errors import Transient
+from monitor.errors import Corrupt, Transient
 from monitor.learning import Due, Learned
 from monitor.rounds import Rounds
 from monitor.sources.memory import Bus, MemorySource
@@ -212,3 +212,12 @@ def test_learning_that_fails_ends_nothing_and_is_asked_for_again(
     learned = [row.body for row in life.store.inputs() if row.kind == "learned"]
     assert learned[0]["reason"].startswith(f"cuts failed: {error}: ")
     assert len(life.events()) > 2 * 24 * 12, "windows are closed and saved meanwhile"
+
+
+def test_a_state_that_this_release_cannot_read_is_refused_with_the_command_that_helps() -> None:
+    """Exit code 1 would have a service manager try again for ever."""
+    store = MemoryStore()
+    plan = config.compile({"owners": {"team": {}}, "models": {"m": {"owner": "team", "schema": {"features": {"x": {"kind": "numeric"}}}}}})
+    store.save(Changes(evidence={"m": b"\x92\x02\xa0"}))  # format 2 of nothing
+    with pytest.raises(Corrupt, match="raincheck state reset"):
+        Rounds(plan, MemorySource(Bus(), {}), store, {}, listener=Ear())
