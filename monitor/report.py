@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from detectors.scoring import poisson_upper
 from monitor.check import budget_words
 from monitor.incident import Incident
 from monitor.plan import DAY_MS, Budget, Model, Schema
@@ -67,14 +68,10 @@ class ModelReport:
 def upper_limit(false_pages: int, months: float) -> float | None:
     """95 % upper limit of the rate of false pages a month; None where nothing was observed.
 
-    >>> upper_limit(0, 1.0)
-    3.0
-    >>> upper_limit(2, 12.0), upper_limit(0, 0.0)
-    (0.52, None)
+    >>> round(upper_limit(0, 1.0), 2), round(upper_limit(2, 12.0), 2), upper_limit(0, 0.0)
+    (3.0, 0.52, None)
     """
-    from scipy.stats import chi2
-
-    return round(float(chi2.ppf(0.95, 2 * false_pages + 2)) / (2 * months), 2) if months > 0 else None
+    return poisson_upper(false_pages) / months if months > 0 else None
 
 
 def unplanned(name: str, reference: Reference | None) -> Model:
@@ -119,7 +116,7 @@ def ledger_words(ledger: Kept) -> str:
         return "nothing judged yet"
     counts = f'{ledger.pages} page{"" if ledger.pages == 1 else "s"} in {ledger.months:.1f} months, {ledger.false_pages} answered "false"'
     unanswered = f", {ledger.unanswered} not answered" if ledger.unanswered else ""
-    return f"{counts}{unanswered}: at most {ledger.upper:g} false pages a month (95 %)"
+    return f"{counts}{unanswered}: at most {ledger.upper:.2f} false pages a month (95 %)"
 
 
 def replay_words(replay: Mapping[str, int]) -> str:

@@ -58,8 +58,7 @@ def test_the_limit_is_the_rate_at_which_so_few_would_be_rare(false_pages: int, m
     assert limit is not None
     mean = limit * months
     tail = sum(math.exp(-mean + k * math.log(mean) - math.lgamma(k + 1)) for k in range(false_pages + 1))
-    # rounding the limit to hundredths moves its mean by months / 200 at most
-    assert tail == pytest.approx(0.05, abs=0.05 * (0.005 * months + 1e-6) + 1e-3)
+    assert tail == pytest.approx(0.05, rel=1e-6)
 
 
 def test_the_ledger_counts_what_nobody_answered(reference: Reference) -> None:
