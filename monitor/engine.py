@@ -157,7 +157,7 @@ class Engine:
         self.fold.set_cuts(model.name, reference.cuts, reference.effective_ms)
         self.windows.set_cuts(model.name, reference.cuts)
         if reference.calibration is None:
-            standing = replace(standing, stage="learning", reason="")
+            standing = replace(standing, stage="learning", reason="", learn_until_ms=None)
         else:
             made = self._chains[model.name] = Chain(reference.calibration, options(model))
             self._states[model.name] = State.unpack(chain, made.name) if chain else made.zero()
@@ -311,7 +311,7 @@ class Engine:
 
     def _learn(self, model: Model, standing: Standing, end_ms: int) -> None:
         """Is a step of learning due at the end of this window?"""
-        if standing.stage == "judging" or standing.origin_ms is None:
+        if standing.stage == "judging" or standing.origin_ms is None or end_ms < (standing.learn_until_ms or 0):
             return
         shortest, longest = gathering_ms(model)
         elapsed = end_ms - standing.origin_ms
