@@ -52,7 +52,9 @@ def subjects_of(leads: Sequence[Lead], model: Model) -> tuple[Subject, ...]:
     """One entry per schema column, its strongest statistic first, its shares added up."""
     what = {column.name: column.statistic for column in model.columns}
     found: dict[str, Subject] = {}
-    for lead in sorted(leads, key=lambda x: -x.share):
+    # evidence without an effect is chance: it is counted, and nobody is told that something is missing which is not
+    real = [lead for lead in leads if lead.size]
+    for lead in sorted(real or leads, key=lambda x: -x.share):
         old = found.get(lead.subject)
         if old is not None:
             found[lead.subject] = replace(old, share=old.share + lead.share, onset_ms=min(old.onset_ms, lead.onset_ms))
@@ -115,7 +117,9 @@ def judge(
         return Judged(verdict, standing, out.incidents, out.alerts)
 
     if status == "page":
-        severity = _SEVERITY[model.mode]
+        # what a rule has told of this column is the same fault: recorded, held, and nobody is woken twice
+        told = {s.name for i in (*open_incidents, *rule_incidents) if i.kind == "rule" and i.resolved_ms is None for s in i.subjects}
+        severity: Severity = "note" if subjects and subjects[0].name in told else _SEVERITY[model.mode]
         page = _opened(model, window, subjects, reading, threshold, severity, rule="" if severity != "ticket" else "latched")
         out.change(page, "opened")
         if ticket is not None:

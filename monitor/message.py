@@ -21,7 +21,7 @@ def title(incident: Incident, event: AlertEvent) -> str:
     >>> title(Incident("i", "gate", "team", "page", "rule", 0, 0, (), 0.0, 0.0, "no events for 15 min"), "opened")
     '[page] gate: no events for 15 min'
     """
-    what = incident.message
+    what = incident.message.removeprefix(f"{incident.model}: ")
     if incident.kind == "statistical" and incident.subjects:
         what = phrase(incident.subjects[0])
         if len(incident.subjects) > 1:
@@ -52,7 +52,7 @@ def body(incident: Incident, event: AlertEvent, plan: Plan) -> str:
             later = f", since {at(subject.onset_ms)}" if subject.onset_ms != incident.onset_ms else ""
             lines.append(f"  - {phrase(subject)} ({subject.share:.0%} of the evidence{later})")
     else:
-        lines.append(f"What is wrong: {incident.message}")
+        lines.append(f"What is wrong: {incident.message.removeprefix(f'{incident.model}: ')}")
     lines.append(f"Since: {at(incident.onset_ms)}, told by {incident.events} events up to {at(incident.opened_ms)}")
     if incident.kind == "statistical":
         window_ms = model.window_ms if model is not None else WINDOW_MS

@@ -15,11 +15,14 @@ from monitor.changes import Changes, WindowRow
 from monitor.engine import Engine
 from monitor.incident import Incident
 from monitor.learning import Due
+from monitor.log import events
 from monitor.metrics import Metrics
 from monitor.plan import Plan
 from monitor.sources.source import Gap, Note, Source
 from monitor.standing import Ledger
 from monitor.verdict import Verdict
+
+log = events("telemetry")
 
 
 class Telemetry:
@@ -113,6 +116,9 @@ class Telemetry:
 
     def ticked(self, engine: Engine, source: Source) -> None:
         m, status = self.metrics, source.status()
+        if status.connected != self.components.get("source"):
+            told = log.info if status.connected else log.warning
+            told("source_up" if status.connected else "source_down", cause=status.cause, contact_age_ms=status.contact_age_ms)
         self.component("source", status.connected)
         if status.contact_age_ms is not None:
             m.set("raincheck_kafka_last_contact_timestamp_seconds", (wall.now_ms() - status.contact_age_ms) / 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import signal
 from collections.abc import Callable
@@ -54,4 +55,6 @@ class Workshop(Executor):
 
 
 def _settle_in() -> None:
+    # a daemon that is killed cannot end us, and we hold both ends of our pipes: Linux is asked to (PR_SET_PDEATHSIG is 1)
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal: whether to stop is for the daemon to say

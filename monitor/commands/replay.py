@@ -115,6 +115,10 @@ def _verdicts(args: argparse.Namespace) -> int:
     frames = [path for path in paths if is_frame_file(path)]
     if frames and len(frames) < len(paths):
         raise Misconfigured.of("mixes recordings and frames", origin="raincheck replay", field="FILE", right="files of one kind")
+    if args.state and Path(args.state).exists():
+        raise Misconfigured.of(
+            "exists already", origin="raincheck replay", field="--state", value=args.state, right="the path of a new file"
+        )
     store = SqliteStore(args.state) if args.state else None
     shown = 0
     encode = msgspec.json.Encoder(order="sorted").encode

@@ -32,7 +32,8 @@ def perform(*, once: bool, port: int, seed: int, as_json: bool) -> int:
     server = None if once else Server(create_app(play.office, clock=play.now_ms, count=play.office.counted), "127.0.0.1", port)
     stop = threading.Event()
     address = ""
-    signal.signal(signal.SIGTERM, _stopper(stop))
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in the background with SIGINT ignored
+        signal.signal(number, _stopper(stop))
     try:
         play.office.start()
         if server is not None:

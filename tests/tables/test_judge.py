@@ -98,6 +98,13 @@ DECISIONS: list[tuple[str, Judged, str, list[str], str]] = [
         ["page opened"],
         "an embedding is an input",
     ),
+    (
+        "told by a rule",
+        judged(reading(4.1, lead()), opened=(page(id="r", kind="rule", rule="invalid:x"),)),
+        "page",
+        ["page resolved", "note opened"],
+        "the same column has paged as a schema break until now: one fault, one page",
+    ),
     ("learning", judged(None, standing=Standing()), "unknown", [], "nothing is known yet, and that is said"),
     ("latched", judged(reading(6.0, lead()), opened=(page(),)), "page", [], "one page for one incident"),
     (
@@ -168,6 +175,11 @@ def test_the_effect_gate_does_not_reset_the_sums() -> None:
     got = judged(reading(4.1, lead(), effect_ok=False))
     assert not got.reset
     assert not got.freeze
+
+
+def test_evidence_without_an_effect_names_nobody() -> None:
+    empty = replace(lead("frame", 0.6, group="images"), size=0.0)
+    assert [s.name for s in judged(reading(4.1, empty, lead(share=0.4))).incidents[0].subjects] == ["x"]
 
 
 def test_subjects_of_one_column_are_one_line_with_the_strongest_first() -> None:
