@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from monitor.batch import INVALID, MISSING, OK, Batch, Blobs, Numbers, Role, Slice, Texts, Values, Vectors
+from monitor.codecs.leaves import text_of
 from monitor.errors import Misconfigured, Mistake
 from monitor.plan import Model, Plan, Stream
 
@@ -144,11 +145,9 @@ def category(item: object) -> str:
     >>> category(True), category(1), category(1.0), category("red")
     ('true', '1', '1', 'red')
     """
-    if isinstance(item, bool | np.bool_):
-        return "true" if item else "false"
-    if isinstance(item, float | np.floating) and float(item).is_integer():
-        return str(int(item))
-    return str(item)
+    plain = item.item() if isinstance(item, np.generic) else item
+    text = text_of(plain)
+    return str(plain) if text is None else text  # a date, an interval: what JSON has no word for
 
 
 def _blobs(series: pd.Series[Any]) -> Blobs:
