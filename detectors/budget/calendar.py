@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+from detectors.budget.clock import DAY_MS, HOUR_MS, QUARTER_MS, Clock, offset_ms
+
+__all__ = ["DAY_MS", "HOUR_MS", "Zone", "columns", "groups", "local"]
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Zone: TypeAlias = str | Clock  # an IANA name, or a clock that was found
 
 
 @lru_cache(maxsize=65536)
-def _offset_ms(hour: int, timezone: str) -> int:
-    moment = datetime.fromtimestamp(hour * 3600, UTC).astimezone(ZoneInfo(timezone))
-    offset = moment.utcoffset()
-    return int(offset.total_seconds() * 1000) if offset is not None else 0
+def _offset_ms(quarter: int, timezone: str) -> int:
+    return offset_ms(quarter * QUARTER_MS, ZoneInfo(timezone))
 
 
-def local(at_ms: Ints, timezone: str) -> Ints:
-    """UTC milliseconds as milliseconds of local wall time; clocks change on full UTC hours.
+def local(at_ms: Ints, timezone: Zone) -> Ints:
+    """UTC milliseconds as milliseconds of local wall time; clocks change on quarters of UTC hours (Adelaide's at half past four).
 
-    `timezone` is an IANA name.
+    An hour that exists twice has two UTC hours and the same local one; the one that does not exist is the local hour of none.
 
     >>> int(local(np.array([0]), "Europe/Berlin")[0]) // HOUR_MS
     1
     """
-    hours, which = np.unique(at_ms // HOUR_MS, return_inverse=True)
-    return at_ms + np.array([_offset_ms(int(h), timezone) for h in hours], np.int64)[which]
+    if isinstance(timezone, Clock):
+        return timezone.local(at_ms)
+    if timezone == "UTC":
+        return at_ms
+    quarters, which = np.unique(at_ms // QUARTER_MS, return_inverse=True)
+    return at_ms + np.array([_offset_ms(int(q), timezone) for q in quarters], np.int64)[which]
 
 
 def groups(days: float) -> Ints:
@@ -48,7 +53,7 @@ def groups(days: float) -> Ints:
     return np.array(day if days < 13.9 else [*day, 5, *[6] * 4, *[7] * 8], np.int64)
 
 
-def columns(at_ms: Ints, timezone: str, days: float) -> Floats:
+def columns(at_ms: Ints, timezone: Zone, days: float) -> Floats:
     """Calendar columns, shape (T, columns), of the moments `at_ms`: harmonics of the local day, weekend, harmonics of the week."""
     wall = local(at_ms, timezone)
     day = 2 * np.pi * (wall % DAY_MS) / DAY_MS

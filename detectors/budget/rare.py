@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta as beta_law
 
-from detectors.budget.calendar import DAY_MS, local
+from detectors.budget.calendar import DAY_MS, Zone, local
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,7 +19,7 @@ KINDS = 48
 STRONGEST = 1e12  # a prior that leaves no room: all hours alike
 
 
-def hour_of(at_ms: Ints, timezone: str, days: float) -> Ints:
+def hour_of(at_ms: Ints, timezone: Zone, days: float) -> Ints:
     """Local hour, 0 to 23, plus 24 at weekends once two weeks are known; always 0 under a week.
 
     >>> hour_of(np.array([0, 3 * DAY_MS + 3_600_000]), "UTC", 28).tolist()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget.calendar import DAY_MS, local
+from detectors.budget.calendar import DAY_MS, Zone, local
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,7 +27,7 @@ def per_day(window_ms: int) -> int:
     return max(1, DAY_MS // max(SLOT_MS, window_ms))
 
 
-def slot_of_week(at_ms: Ints, timezone: str, window_ms: int) -> Ints:
+def slot_of_week(at_ms: Ints, timezone: Zone, window_ms: int) -> Ints:
     """Slot of the local week, Monday's midnight first.
 
     >>> int(slot_of_week(np.array([0]), "UTC", 300_000)[0]) // 48  # the epoch began on a Thursday
