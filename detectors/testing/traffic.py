@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
 
+from detectors.budget.calendar import local
 from detectors.budget.history import History
 from detectors.layout import Column, columns_of
 
@@ -29,6 +30,7 @@ class Scenario:
 
     `bursts` chance per window of a glitch of `burst` sd in one feature; `office` size of sharp daily steps (shifts, lunch, Monday
     mornings); `slow` a second wander of autocorrelation .9985; `odd` mixes in heaped, two-valued, zero-inflated features and categories.
+    `timezone` is the one whose clock people live by.
     """
 
     events: float = 300.0
@@ -43,6 +45,7 @@ class Scenario:
     office: float = 0.0
     missing: float = 0.0
     odd: bool = False
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,14 @@ def draw(
     """
     rng = np.random.default_rng([seed, 1])
     at = start_ms + window_ms * np.arange(windows, dtype=np.int64)
-    n = rng.poisson(scenario.events * _volume(scenario, at), windows)
+    wall = local(at, scenario.timezone)
+    n = rng.poisson(scenario.events * _volume(scenario, wall), windows)
     shared = _wander(rng, scenario.rho, windows)
     columns: list[Column] = []
     counts: dict[str, Ints] = {}
     for i in range(features):
         fate = np.random.default_rng([world, i])
-        mean = _season(scenario, fate, at)
+        mean = _season(scenario, fate, wall)
         own, slow = _wander(rng, scenario.rho, windows), _wander(rng, 0.9985, windows)
         mean += scenario.wander * (np.sqrt(scenario.common) * shared + np.sqrt(1 - scenario.common) * own) + scenario.slow * slow
         if scenario.bursts and rng.random() < 0.2:
@@ -115,7 +119,7 @@ def draw(
         kind = KINDS[int(fate.integers(len(KINDS)))] if scenario.odd and i else "plain"
         columns += columns_of(f"f{i}", "categorical" if kind == "levels" else "numeric", "inputs")
         shares = _shares(KIND_CELLS[kind], mean, hit, onset)
-        lost = scenario.missing * (1 + np.sin(2 * np.pi * (at % DAY_MS) / DAY_MS + fate.uniform(0, 6))) * fate.uniform(0.2, 1)
+        lost = scenario.missing * (1 + np.sin(2 * np.pi * (wall % DAY_MS) / DAY_MS + fate.uniform(0, 6))) * fate.uniform(0.2, 1)
         if hit is not None:
             lost = lost + hit.missing * (np.arange(windows) >= onset)
         gone = rng.binomial(n, np.clip(lost, 0, 1))
