@@ -20,10 +20,11 @@ from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
 from detectors.budget.law import Residuals, learn
 from detectors.budget.profile import Hours
-from detectors.budget.replay import Tape, elapsed
+from detectors.budget.replay import elapsed
 from detectors.budget.report import report
 from detectors.budget.series import Series, hours, series, totals_and_typical
 from detectors.budget.stage import stage_of
+from detectors.budget.sums import Tape
 from detectors.budget.trial import Trial
 from detectors.layout import Column
 from detectors.streams.cells import layout

@@ -16,7 +16,8 @@ from detectors.budget.calendar import DAY_MS
 from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
 from detectors.budget.law import Residuals, learn
-from detectors.budget.replay import Tape, elapsed, own_kappa, pages
+from detectors.budget.replay import elapsed, own_kappa, pages
+from detectors.budget.sums import Tape
 from detectors.budget.trial import ALONE, POOLED
 from detectors.budget.walk import Left, left_of, tape_of
 

@@ -7,33 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget.evidence import advance, gaussian, poisson
+from detectors.budget.sums import Tape, blocks_of
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-GRID = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0)
+ASKED = ((1.0,), (1.1, 1.2, 1.35), (1.5, 1.75, 2.0, 2.5), (3.0, 4.0, 6.0))
 WIDER = (1.0, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Tape:
-    """The reference as the bets see it: `z` (T, S) out of fold, or counts where `rate`; `events`, `elapsed` (T, S), 0 where unseen;
-    per stream `rate` flags, `dead`, `cost`; `upper` (T, S) limits of the rates."""
-
-    z: Floats
-    events: Floats
-    elapsed: Floats
-    rate: Flags
-    dead: Floats
-    cost: Floats
-    upper: Floats
-
-    def only(self, some: Flags) -> Tape:
-        """The tape of some streams alone."""
-        return Tape(
-            self.z[:, some], self.events[:, some], self.elapsed[:, some], self.rate[some], self.dead[some], self.cost[some],
-            self.upper[:, some],
-        )  # fmt: skip
 
 
 def elapsed(end: Floats, seen: Flags, start: float) -> Floats:
@@ -45,69 +24,72 @@ def elapsed(end: Floats, seen: Flags, start: float) -> Floats:
     return out
 
 
-def log_bets(tape: Tape, t: int, streams: NDArray[np.int64], kappa: Floats, clip: float) -> Floats:
-    """ln e of one row for some streams; `kappa` widens z, or tempers the bets on rates."""
-    rate = tape.rate[streams]
-    out = gaussian(np.clip(tape.z[t, streams] / kappa, -clip, clip), tape.dead[streams], tape.cost[streams])
-    if rate.any():
-        some = streams[rate]
-        out[rate] = poisson(tape.z[t, some], tape.events[t, some], tape.upper[t, some], kappa[rate])
-    return out
+@dataclass(slots=True)
+class _Run:
+    """One replay: the thresholds it stands for, its sums and what each block of them comes to. Runs are one until a page parts them."""
+
+    of: list[int]
+    sums: list[Floats]
+    worth: Floats
 
 
 def pages(tape: Tape, kappa: Floats, clip: float, weights: Floats, thresholds: tuple[float, ...]) -> list[list[int]]:
     """Rows at which a replay would page, for each threshold (in windows), with sums starting again after each page."""
-    S = tape.z.shape[1]
-    every = np.arange(S)
-    sums = np.zeros((len(thresholds), S, 2, weights.shape[-1]))
-    level = np.array(thresholds)
+    blocks = blocks_of(tape, np.arange(tape.z.shape[1]), kappa, weights)
+    walks = [block.rows(tape, clip) for block in blocks]
+    heads = [next(walk, None) for walk in walks]
+    spare = [block.zero() for block in blocks]
+    runs = [_Run(list(range(len(thresholds))), [block.zero() for block in blocks], np.zeros(len(blocks)))]
     found: list[list[int]] = [[] for _ in thresholds]
-    leaks = ~tape.rate
-    seen = tape.elapsed > 0
-    flat = weights.ravel()
     for t in range(len(tape.z)):
-        mine = every[seen[t]]
-        if not len(mine):
-            continue
-        log_e = log_bets(tape, t, mine, kappa[mine], clip)
-        if len(mine) == S:
-            sums = advance(sums, log_e, tape.elapsed[t], leaks)
-        else:
-            sums[:, mine] = advance(sums[:, mine], log_e, tape.elapsed[t, mine], leaks[mine])
-        for a in np.flatnonzero(sums.reshape(len(level), -1) @ flat >= level):
-            found[a].append(t)
-            sums[a] = 0.0
+        for b, (block, head) in enumerate(zip(blocks, heads, strict=True)):
+            if head is None or head[0] != t:
+                continue
+            for run in runs:
+                block.advance(run.sums[b], *head[1:], spare[b])
+                run.worth[b] = np.vdot(run.sums[b], block.weight)
+            heads[b] = next(walks[b], None)
+        for run in list(runs):
+            whole = run.worth.sum()
+            paged = [a for a in run.of if whole >= thresholds[a]]
+            if not paged:
+                continue
+            for a in paged:
+                found[a].append(t)
+            run.of = [a for a in run.of if a not in paged]
+            runs.append(_Run(paged, [block.zero() for block in blocks], np.zeros(len(blocks))))
+        runs = [run for run in runs if run.of]
     return found
 
 
 def highest(tape: Tape, streams: NDArray[np.int64], kappa: Floats, clip: float, weights: Floats) -> Floats:
-    """The largest value each stream's own sum reaches, all its weight on itself."""
-    sums = np.zeros((len(streams), 2, weights.shape[-1]))
-    top = np.zeros(len(streams))
+    """The largest value each stream's own sum reaches, all its weight on itself; a stream may be asked for with several `kappa` (n,)."""
     own = weights[streams] / weights[streams].sum((1, 2), keepdims=True)
-    leaks = ~tape.rate[streams]
-    for t in range(len(tape.z)):
-        on = tape.elapsed[t, streams] > 0
-        if not on.any():
-            continue
-        moved = advance(sums, log_bets(tape, t, streams, kappa, clip), tape.elapsed[t, streams], leaks)
-        sums = moved if on.all() else np.where(on[:, None, None], moved, sums)
-        np.maximum(top, (sums * own).sum((1, 2)), out=top)
+    top = np.zeros(len(streams))
+    for block in blocks_of(tape, streams, kappa, own):
+        sums, spare, best = block.zero(), block.zero(), np.zeros(len(block.spot))
+        for _, e, elapsed, seen in block.rows(tape, clip):
+            block.advance(sums, e, elapsed, seen, spare)
+            np.multiply(sums, block.weight, out=spare)
+            np.maximum(best, spare.reshape(-1, len(best)).sum(0), out=best)
+        top[block.spot] = best
     return top
 
 
 def own_kappa(tape: Tape, clip: float, weights: Floats, limit: float) -> Floats:
-    """The least inflation from `GRID` under which a stream's own sum stays below `limit` windows over its own reference.
+    """The least inflation from `ASKED` under which a stream's own sum stays below `limit` windows over its own reference.
 
     A valid stream passes with 1 with probability 1 - T / limit at least.
     """
     S = tape.z.shape[1]
     kappa = np.full(S, 10.0)
     left = np.arange(S)
-    for k in GRID:
+    for some in ASKED:  # most streams need none; the others are asked several at once
+        grid = np.array(some)
+        top = highest(tape, np.tile(left, len(grid)), np.repeat(grid, len(left)), clip, weights).reshape(len(grid), len(left))
+        ok = top <= limit
+        kappa[left] = np.where(ok.any(axis=0), grid[np.argmax(ok, axis=0)], kappa[left])
+        left = left[~ok.any(axis=0)]
         if not len(left):
             break
-        ok = highest(tape, left, np.full(len(left), k), clip, weights) <= limit
-        kappa[left[ok]] = k
-        left = left[~ok]
     return kappa

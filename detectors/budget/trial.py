@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget.replay import WIDER, Tape, own_kappa, pages
+from detectors.budget.replay import WIDER, own_kappa, pages
+from detectors.budget.sums import Tape
 
 Floats = NDArray[np.float64]
 CLIPS = (8.0, 5.0, 4.0)

@@ -11,9 +11,10 @@ from detectors.budget import calendar, pooled, tail, wander
 from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
 from detectors.budget.rare import hour_of
-from detectors.budget.replay import Tape, elapsed, pages
+from detectors.budget.replay import elapsed, pages
 from detectors.budget.series import Series, series
 from detectors.budget.slots import slot_of_week
+from detectors.budget.sums import Tape
 
 Floats = NDArray[np.float64]
 
