@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.budget.calendar import Zone
+from detectors.budget.clock import Change, Clock
 from detectors.budget.evidence import bet_weights
 from detectors.budget.innovation import Wander
 from detectors.budget.packing import pack, unpack
@@ -18,7 +20,9 @@ from detectors.streams.cells import Layout
 from detectors.streams.shape import Panel, Rates, Shape, Stream
 
 Floats = NDArray[np.float64]
-VERSION = 5
+VERSION = 6
+AUTO = "auto"  # the time zone that is found in the traffic
+UTC_ALWAYS = Clock()
 
 
 class TooLittle(ValueError):  # noqa: N818 - not a mistake of anybody's: the answer "not yet", with what is lacking
@@ -29,8 +33,9 @@ class TooLittle(ValueError):  # noqa: N818 - not a mistake of anybody's: the ans
 class Options:
     """What the owner asked for.
 
-    `budget_ms` is event time per tolerated false page, `safety` the factor on it (None: by the reference's length). `location`
-    (sd), `scale` (ratio less one), `rate` (share) and `psi` (bias-corrected) are effects below which nobody is woken.
+    `timezone` is an IANA name, or `auto`. `budget_ms` is event time per tolerated false page, `safety` the factor on it (None: by
+    the reference's length). `location` (sd), `scale` (ratio less one), `rate` (share) and `psi` (bias-corrected) are effects below
+    which nobody is woken.
     """
 
     window_ms: int
@@ -68,7 +73,8 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Immutable. `days` is the reference's length, `clip` the bound on z, `report` what people are told about it (JSON)."""
+    """Immutable. `days` is the reference's length, `clip` the bound on z, `report` what people are told about it (JSON),
+    `clock` what was found where no time zone was named."""
 
     options: Options
     shape: Shape
@@ -79,6 +85,12 @@ class Calibration:
     pool: Pool
     clip: float
     report: dict[str, Any]
+    clock: Clock = UTC_ALWAYS
+
+    @property
+    def zone(self) -> Zone:
+        """Whose time of day the season follows."""
+        return self.clock if self.options.timezone == AUTO else self.options.timezone
 
     @property
     def stage(self) -> Stage:
@@ -118,7 +130,7 @@ class Calibration:
         header = {
             "kind": "calibration", "version": VERSION, "options": asdict(self.options), "columns": [asdict(c) for c in s.layout.columns],
             "streams": [asdict(x) for x in s.streams], "cadences": self.cadences, "days": self.days,
-            "clip": self.clip, "report": self.report,
+            "clip": self.clip, "report": self.report, "clock": asdict(self.clock),
         }  # fmt: skip
         return pack(header, arrays)
 
@@ -143,7 +155,7 @@ class Calibration:
         return Calibration(
             Options(**head["options"]), shape, tuple(head["cadences"]), head["days"], part("learnt", Learnt),
             part("wander", Wander), part("pool", Pool),
-            head["clip"], head["report"],
+            head["clip"], head["report"], Clock(tuple(Change(**c) for c in head["clock"]["changes"]), head["clock"]["settled_ms"]),
         )  # fmt: skip
 
 
