@@ -7,7 +7,7 @@ result = backtest(config, events, reference)    # or leave the reference out: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,19 @@ from typing import Any
 import pandas as pd
 
 from monitor import config as configuration
+from monitor.batch import Batch, Slice
 from monitor.errors import Misconfigured
 from monitor.frame_files import frames_of, rows_of
-from monitor.frames import plan_for_frames, slices
+from monitor.frames import STREAM, Frames, plan_for_frames, slices
 from monitor.learning import totals
 from monitor.offline import Progress, Walk
-from monitor.plan import Plan
+from monitor.plan import Model, Plan
 from monitor.reference import Reference
 from monitor.reference_file import Counts, check_fit, is_reference_file, read_reference
 from monitor.results import Result, collect
 
 Config = str | Path | Mapping[str, Any] | Plan
-Frames = pd.DataFrame | Iterable[pd.DataFrame]
+MOST_LATE = 0.01  # of a reference's events: what is out of order is no reference, whatever is left of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,14 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
     Raises
     ------
     Misconfigured
-        for a configuration or a frame with mistakes, and for a model that the frames are too little for
+        for a configuration or a frame with mistakes, for frames out of order, and for a model that they are too little for
     """
     plan = plan_for_frames(plan_of(config))
     endless = {name: replace(m, reference=replace(m.reference, learn_ms=None, topic_since_ms=None)) for name, m in plan.models.items()}
     walk = Walk(replace(plan, models=endless))
     walk.feed(slices(walk.plan, frames, origin="reference"), progress)
     walk.finish()
+    _check_order(walk)
     found: dict[str, tuple[Reference, bytes]] = {}
     counts: dict[str, Counts] = {}
     for name in plan.models:
@@ -88,6 +90,17 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
         found[name] = (reference, walk.engine.state_of(name))
         counts[name] = totals(reference, walk.store.windows(name, reference.from_ms, reference.until_ms))
     return Learnt(plan, found, counts)
+
+
+def _check_order(walk: Walk) -> None:
+    """Refuses a reference of which more than a hundredth came after its window had closed."""
+    counts = walk.store.load().counts
+    for name in walk.plan.models:
+        late = counts[name, "late"]
+        if late > MOST_LATE * (late + walk.engine.standings[name].events):
+            right = "frames in time order, or one frame, which is sorted"
+            value = f"{late} rows later than rows before them"
+            raise Misconfigured.of("is out of order", origin="reference", field=name, value=value, right=right)
 
 
 def given(plan: Plan, path: str | Path, *, of: str = "") -> Learnt:
@@ -147,25 +160,41 @@ def backtest(
             if name in plan.models:
                 check_fit(plan.models[name], ref, "reference")
                 walk.engine.install(ref, chain)
-    walk.feed(_after(slices(plan, events, origin="events"), learnt), progress)
+    walk.feed(_after(plan, slices(plan, events, origin="events"), learnt), progress)
     walk.finish()
+    unknown = walk.store.load().counts[STREAM, "unknown_model"]
+    if unknown and unknown == walk.records:
+        right = f"a column `model` that names {' or '.join(sorted(plan.models))}; with one model it may be left out"
+        raise Misconfigured.of("belong to no watched model", origin="events", field="model", value=f"{unknown} rows", right=right)
     return collect(plan, walk.store, walk.engine, scores=scores)
 
 
-def _after(pieces: Iterable[Any], learnt: Learnt | None) -> Iterable[Any]:
-    """The slices, once it is sure that the first of them begins where the reference has ended."""
-    first = True
+def _after(plan: Plan, pieces: Iterable[Slice], learnt: Learnt | None) -> Iterable[Slice]:
+    """The slices, once it is sure that each model's events begin where its reference has ended, and bring what it has learnt.
+
+    A window that the reference and the events share is told as unknown: the reference may end anywhere.
+    """
+    waiting = set(learnt.models) if learnt is not None else set()
     for piece in pieces:
-        if first and learnt is not None:
-            for batch in piece.batches:
-                if batch.model in learnt.models and len(batch):
-                    until_ms = learnt.models[batch.model][0].until_ms
-                    begins = int(batch.time_ms.min())
-                    if begins < until_ms:
-                        raise Misconfigured.of(
-                            "begin before the reference ends", origin="events", field=batch.model,
-                            value=pd.Timestamp(begins, unit="ms", tz="UTC"),
-                            right=f"events from {pd.Timestamp(until_ms, unit='ms', tz='UTC')} on",
-                        )  # fmt: skip
-        first = False
+        for name in sorted(waiting & {batch.model for batch in piece.batches if len(batch)}):
+            assert learnt is not None
+            waiting.discard(name)
+            _check_begin(plan.models[name], learnt, [batch for batch in piece.batches if batch.model == name and len(batch)])
         yield piece
+
+
+def _check_begin(model: Model, learnt: Learnt, batches: Sequence[Batch]) -> None:
+    until_ms = learnt.models[model.name][0].until_ms
+    begins = min(int(batch.time_ms.min()) for batch in batches)
+    if begins < until_ms - model.window_ms:
+        raise Misconfigured.of(
+            "begin before the reference ends", origin="events", field=model.name, value=pd.Timestamp(begins, unit="ms", tz="UTC"),
+            right=f"events from {pd.Timestamp(until_ms, unit='ms', tz='UTC')} on",
+        )  # fmt: skip
+    brought = {name for batch in batches for name in batch.columns}
+    for column in model.columns:
+        source = "prediction" if column.name == "prediction" else column.name.partition(".")[0]
+        counts = learnt.counts.get(model.name, {}).get(column.name)
+        if column.role == "predictions" and source not in brought and counts is not None and counts.sum():
+            right = "the column that the reference was learnt with"
+            raise Misconfigured.of("is missing", origin="events", field=source, right=right)

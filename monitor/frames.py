@@ -2,25 +2,30 @@
 
 A frame has a tz-aware column `time`, a column `model` where the plan has several, features under their schema names,
 and `prediction`, `probabilities`, `label` where the schema has them (or the name of their path, when no other output
-claims it). pandas' NaN, None and NaT mean missing; an infinity is not finite; text in a number is invalid.
+claims it). How values are read is told in `monitor.frame_columns`.
+
+Rows within a frame are sorted by time. From frame to frame time goes on: a row that comes after its window has closed is
+counted as late and not judged, as in a live run; a row of a model that the plan does not have is counted, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from monitor.batch import INVALID, MISSING, OK, Batch, Blobs, Numbers, Role, Slice, Texts, Values, Vectors
-from monitor.codecs.leaves import text_of
+from monitor.batch import Batch, Role, Slice, Values
 from monitor.errors import Misconfigured, Mistake
+from monitor.frame_columns import read
 from monitor.plan import Model, Plan, Stream
 
 STREAM, PARTITION = "frames", "frames/0"
 ROWS = 65_536  # per slice: large enough for numpy, small enough for memory
+Frames = pd.DataFrame | Iterable[pd.DataFrame]
 
 
 def plan_for_frames(plan: Plan) -> Plan:
@@ -28,41 +33,88 @@ def plan_for_frames(plan: Plan) -> Plan:
     return replace(plan, streams={STREAM: Stream(STREAM, STREAM, "inputs")})
 
 
-def slices(plan: Plan, frames: pd.DataFrame | Iterable[pd.DataFrame], *, origin: str) -> Iterator[Slice]:
-    """Slices of the frames in the order given, rows within a frame sorted by time (stable)."""
+def slices(plan: Plan, frames: Frames, *, origin: str) -> Iterator[Slice]:
+    """Slices of the frames in the order given, rows within a frame sorted by time (stable); frames without rows are passed over."""
     seq = 0
-    for number, frame in enumerate([frames] if isinstance(frames, pd.DataFrame) else frames):
-        name = origin if isinstance(frames, pd.DataFrame) else f"{origin}, frame {number}"
-        _check(plan, frame, name)
-        ordered = frame.sort_values("time", kind="stable") if not frame["time"].is_monotonic_increasing else frame
+    for name, frame in named(frames, origin):
+        if not len(frame):
+            continue
+        timed = _checked(plan, frame, name)
+        ordered = timed if timed["time"].is_monotonic_increasing else timed.sort_values("time", kind="stable")
         for start in range(0, len(ordered), ROWS):
             part = ordered.iloc[start : start + ROWS]
             yield _slice(plan, part, seq)
             seq += len(part)
 
 
-def _check(plan: Plan, frame: pd.DataFrame, origin: str) -> None:
-    """Every mistake of one frame at once."""
+def named(frames: Frames, origin: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each frame with what mistakes call it; Misconfigured where something is no frame."""
+    if isinstance(frames, pd.DataFrame):
+        yield origin, frames
+        return
+    right = "a pandas DataFrame, or an iterable of them in time order"
+    if isinstance(frames, str | bytes | dict | pd.Series | np.ndarray) or not isinstance(frames, Iterable):
+        raise Misconfigured.of("is no frame", origin=origin, value=type(frames).__name__, right=right)
+    for number, frame in enumerate(frames):
+        if not isinstance(frame, pd.DataFrame):
+            raise Misconfigured.of("is no frame", origin=f"{origin}, frame {number}", value=type(frame).__name__, right=right)
+        yield f"{origin}, frame {number}", frame
+
+
+def _checked(plan: Plan, frame: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """The frame with its times as pandas' own; every mistake of one frame at once."""
     mistakes: list[Mistake] = []
 
     def wrong(field: str, value: object, problem: str, right: str) -> None:
         mistakes.append(Mistake(origin, None, field, None if value is None else str(value), problem, right))
 
+    wanted = {"time", "model", *(feature.name for model in plan.models.values() for feature in model.schema.features)}
+    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()] if name in wanted})
+    for name in twice:
+        wrong(name, None, "stands twice", "one column of that name")
+    if twice:
+        raise Misconfigured(mistakes)
+    times = None
     if "time" not in frame.columns:
-        wrong("time", None, "is missing", "a column of tz-aware times (pd.to_datetime(..., utc=True))")
-    elif not isinstance(frame["time"].dtype, pd.DatetimeTZDtype):
-        wrong("time", frame["time"].dtype, "has no time zone", "a tz-aware column, for example frame['time'].dt.tz_localize('UTC')")
-    elif bool(frame["time"].isna().any()):
-        wrong("time", int(frame["time"].isna().sum()), "rows have no time", "rows without a time left out")
+        hint = "; it is the index: frame.reset_index()" if frame.index.name == "time" else ""
+        wrong("time", None, "is missing", f"a column of tz-aware times (pd.to_datetime(..., utc=True)){hint}")
+    else:
+        times = _times(frame["time"])
+        if isinstance(times, str):
+            wrong("time", frame["time"].dtype, times, "a tz-aware column, for example frame['time'].dt.tz_localize('UTC')")
+        elif times.isna().any():
+            wrong("time", int(times.isna().sum()), "rows have no time", "rows without a time left out")
     if len(plan.models) > 1 and "model" not in frame.columns:
         wrong("model", None, "is missing", f"a column that says which of {', '.join(sorted(plan.models))} each row belongs to")
+    known = ", ".join(map(str, list(frame.columns)[:12]))
+    present = set(frame["model"].astype(str)) if _tells_models(plan, frame) else set(plan.models)
     for model in plan.models.values():
-        for feature in model.schema.features:
+        for feature in model.schema.features if model.name in present else ():
             if feature.name not in frame.columns:
-                known = ", ".join(map(str, list(frame.columns)[:12]))
                 wrong(feature.name, None, "is missing", f"a column for every feature of model {model.name} (the frame has {known})")
-    if mistakes:
+    if mistakes or times is None or isinstance(times, str):
         raise Misconfigured(mistakes)
+    return frame if times is frame["time"] else frame.assign(time=times)
+
+
+def _times(column: pd.Series[Any]) -> pd.Series[Any] | str:
+    """The column as tz-aware times of pandas' own, or what is wrong with it."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return column
+    objects = column.tolist() if pd.api.types.is_object_dtype(dtype) else []
+    if isinstance(dtype, pd.ArrowDtype) and getattr(dtype.pyarrow_dtype, "tz", None):
+        return pd.Series(pd.to_datetime(column, utc=True).array, index=column.index).astype(pd.DatetimeTZDtype("us", "UTC"))
+    if objects and all(x is None or x is pd.NaT or (isinstance(x, datetime) and x.tzinfo is not None) for x in objects):
+        return pd.to_datetime(column, utc=True)
+    naive = pd.api.types.is_datetime64_dtype(dtype) or (objects and all(isinstance(x, datetime) for x in objects))
+    return "has no time zone" if naive else "holds no times with a zone"
+
+
+def _tells_models(plan: Plan, frame: pd.DataFrame) -> bool:
+    """Does the column `model` say whose a row is? Not where the only model has a feature of that name."""
+    mine = len(plan.models) > 1 or all(f.name != "model" for m in plan.models.values() for f in m.schema.features)
+    return mine and "model" in frame.columns
 
 
 def _slice(plan: Plan, frame: pd.DataFrame, first: int) -> Slice:
@@ -71,14 +123,14 @@ def _slice(plan: Plan, frame: pd.DataFrame, first: int) -> Slice:
     time_ms = unit.astype("int64").to_numpy()
     batches: list[Batch] = []
     counts: dict[str, int] = {}
-    if len(plan.models) == 1:
-        parts = [(next(iter(plan.models.values())), np.arange(len(frame)))]
-    else:
+    if _tells_models(plan, frame):
         names = frame["model"].astype(str).to_numpy()
         parts = [(model, np.flatnonzero(names == model.name)) for model in plan.models.values()]
         unknown = len(frame) - sum(len(rows) for _, rows in parts)
         if unknown:
             counts["unknown_model"] = unknown
+    else:
+        parts = [(next(iter(plan.models.values())), np.arange(len(frame)))]
     for model, rows in parts:
         if not len(rows):
             continue
@@ -93,7 +145,7 @@ def _slice(plan: Plan, frame: pd.DataFrame, first: int) -> Slice:
 def _columns(model: Model, frame: pd.DataFrame) -> dict[Role, dict[str, Values]]:
     """The model's columns by role; a column of the schema that is an output may be absent."""
     found: dict[Role, dict[str, Values]] = {}
-    inputs = {f.name: _READERS[f.kind](frame[f.name]) for f in model.schema.features}
+    inputs = {f.name: read(f.kind, frame[f.name]) for f in model.schema.features}
     if inputs:
         found["inputs"] = inputs
     prediction, label = model.schema.prediction, model.schema.label
@@ -109,87 +161,7 @@ def _columns(model: Model, frame: pd.DataFrame) -> dict[Role, dict[str, Values]]
             if column is None and path and path not in taken and path[-1] in frame.columns:
                 column = path[-1]
             if path is not None and column is not None:
-                outputs[name] = _READERS[kind](frame[column])
+                outputs[name] = read(kind, frame[column])
     if outputs:
         found["predictions"] = outputs
     return found
-
-
-def _numbers(series: pd.Series[Any]) -> Numbers:
-    if pd.api.types.is_bool_dtype(series.dtype) or pd.api.types.is_numeric_dtype(series.dtype):
-        return Numbers(series.to_numpy(dtype=np.float64, na_value=np.nan))
-    values = np.full(len(series), np.nan)
-    flags = np.zeros(len(series), np.uint8)
-    for i, item in enumerate(series.tolist()):
-        if item is None or item is pd.NA or item is pd.NaT:
-            flags[i] = MISSING
-        elif isinstance(item, bool | int | float | np.number):
-            values[i] = float(item)
-            flags[i] = MISSING if np.isnan(values[i]) else OK
-        else:
-            flags[i] = INVALID
-    return Numbers(values, flags if flags.any() else None)
-
-
-def _texts(series: pd.Series[Any]) -> Texts:
-    codes, uniques = pd.factorize(series)
-    words = np.empty(len(uniques) + 1, object)
-    words[:-1] = [category(item) for item in (uniques.tolist())]
-    words[-1] = None
-    return Texts(words[codes].tolist())
-
-
-def category(item: object) -> str:
-    """Canonical text of a category, the same whether it came as JSON or in a frame.
-
-    >>> category(True), category(1), category(1.0), category("red")
-    ('true', '1', '1', 'red')
-    """
-    plain = item.item() if isinstance(item, np.generic) else item
-    text = text_of(plain)
-    return str(plain) if text is None else text  # a date, an interval: what JSON has no word for
-
-
-def _blobs(series: pd.Series[Any]) -> Blobs:
-    items = series.tolist()
-    blobs = [bytes(x) if isinstance(x, bytes | bytearray | memoryview) else None for x in items]
-    flags = np.array([OK if b is not None else MISSING if _absent(x) else INVALID for b, x in zip(blobs, items, strict=True)], np.uint8)
-    return Blobs(blobs, flags if flags.any() else None)
-
-
-def _vectors(series: pd.Series[Any]) -> Vectors:
-    rows = [_vector(x) for x in series.tolist()]
-    width = max((len(r) for r in rows if r is not None), default=1)
-    values = np.full((len(rows), width), np.nan)
-    flags = np.zeros(len(rows), np.uint8)
-    for i, (row, item) in enumerate(zip(rows, series.tolist(), strict=True)):
-        if row is not None and len(row) == width:
-            values[i] = row
-        else:
-            flags[i] = MISSING if _absent(item) else INVALID
-    return Vectors(values, flags if flags.any() else None)
-
-
-def _vector(item: object) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    if isinstance(item, Mapping):
-        item = [item[key] for key in sorted(item)]
-    if not isinstance(item, list | tuple | np.ndarray):
-        return None
-    try:
-        row = np.asarray(item, dtype=np.float64)
-    except (TypeError, ValueError):
-        return None
-    return row if row.ndim == 1 and len(row) else None
-
-
-def _absent(item: object) -> bool:
-    return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and np.isnan(item))
-
-
-_READERS: dict[str, Callable[[Any], Values]] = {
-    "numeric": _numbers,
-    "categorical": _texts,
-    "image": _blobs,
-    "embedding": _vectors,
-    "probabilities": _vectors,
-}

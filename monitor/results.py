@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 import pandas as pd
 
 from monitor.engine import Engine
+from monitor.frames import STREAM
 from monitor.incident import Incident
 from monitor.plan import Plan
 from monitor.stores.store import Store
@@ -18,6 +19,10 @@ from monitor.verdict import Subject, Verdict
 
 _INCIDENTS = ("model", "time", "onset", "resolved", "kind", "subjects", "details", "evidence", "threshold", "message")
 _WINDOWS = ("model", "time", "events", "evidence", "threshold", "status")
+_TYPES = {
+    "model": "str", "kind": "str", "subjects": "object", "details": "object", "evidence": "float64", "threshold": "float64",
+    "message": "str", "events": "int64", "status": "str", "reason": "str",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class Result:
 
     `time` is the end of the (deciding) window; `evidence` and `threshold` are log10 in windows; `details` holds per
     subject statistic, direction, size with its unit, and share. `report`: the calibration of each model. `scores` (on
-    request): the evidence share of each subject in windows that were not ok.
+    request): the evidence share of each subject in windows that were not ok. `counts`: events that were not judged, with
+    the reason (late: after their window had closed; unknown_model: of no model of the plan), and pictures that could not be read.
     """
 
     pages: pd.DataFrame
@@ -34,6 +40,7 @@ class Result:
     windows: pd.DataFrame
     report: Mapping[str, dict[str, Any]]
     scores: pd.DataFrame | None = None
+    counts: pd.DataFrame = field(default_factory=lambda: _counts({}))
 
     def _repr_html_(self) -> str:
         """Evidence over time per model as one SVG each, with the pages as a table below."""
@@ -41,7 +48,14 @@ class Result:
         table = (
             self.pages[["model", "time", "onset", "resolved", "message"]].to_html(index=False) if len(self.pages) else "<p>No pages.</p>"
         )
-        return f"<div>{''.join(parts)}{table}</div>"
+        lost = f"<p>{escape(self.losses)}</p>" if self.losses else ""
+        return f"<div>{''.join(parts)}{table}{lost}</div>"
+
+    @property
+    def losses(self) -> str:
+        """What was not judged or not read, in words; empty where everything was."""
+        rows = zip(*(self.counts[name].tolist() for name in ("model", "reason", "events")), strict=True)
+        return "; ".join(f"{n} x {reason.replace('_', ' ')}{model and f' ({model})'}" for model, reason, n in rows)
 
 
 def collect(plan: Plan, store: Store, engine: Engine, *, scores: bool) -> Result:
@@ -61,6 +75,7 @@ def collect(plan: Plan, store: Store, engine: Engine, *, scores: bool) -> Result
         windows=_windows(verdicts),
         report=report,
         scores=_scores(verdicts) if scores else None,
+        counts=_counts(store.load().counts),
     )
 
 
@@ -79,7 +94,7 @@ def _windows(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         }
     )
     frame["time"] = _time([v.end_ms for v in verdicts])
-    return frame[list(_WINDOWS)].sort_values(["model", "time"], ignore_index=True)
+    return _typed(frame[list(_WINDOWS)]).sort_values(["model", "time"], ignore_index=True)
 
 
 def _incidents(incidents: Sequence[Incident]) -> pd.DataFrame:
@@ -97,7 +112,17 @@ def _incidents(incidents: Sequence[Incident]) -> pd.DataFrame:
     frame["time"] = _time([i.opened_ms for i in incidents])
     frame["onset"] = _time([i.onset_ms for i in incidents])
     frame["resolved"] = _time([i.resolved_ms for i in incidents])
-    return frame[list(_INCIDENTS)]
+    return _typed(frame[list(_INCIDENTS)])
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same types of columns whether or not there are rows."""
+    return frame.astype({name: kind for name, kind in _TYPES.items() if name in frame.columns})
+
+
+def _counts(counts: Mapping[tuple[str, str], int]) -> pd.DataFrame:
+    rows = [("" if model == STREAM else model, reason, n) for (model, reason), n in sorted(counts.items()) if n]
+    return _typed(pd.DataFrame(rows, columns=["model", "reason", "events"]))
 
 
 def _detail(subject: Subject) -> dict[str, Any]:
