@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from detectors.budget import calendar, tail
 from detectors.budget import pooled as pooling
 from detectors.budget.calibrated import Calibration, Options
 from detectors.budget.evidence import LAMBDAS, advance, gaussian, poisson
+from detectors.budget.heritage import forget
 from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
 from detectors.budget.rare import hour_of
@@ -80,12 +81,18 @@ class Chain:
         """A state of this chain from its bytes; ValueError when it belongs to another calibration or is damaged."""
         return State.unpack(data, self.name)
 
-    def adopt(self, state: State) -> State:
-        """A state of a chain whose calibration was refitted into this one: the streams are the same, so evidence and levels go on."""
+    def adopt(self, state: State, columns: Collection[str] = ()) -> State:
+        """A state of a chain whose calibration was refitted or rebased into this one: same streams, so evidence and levels go on.
+
+        Of `columns`, those with a level of their own from now on, nothing is kept that was measured against the old one: their evidence,
+        filters, open blocks and what an incident holds of them begin anew, and so does the pooled group's evidence
+        where they are part of it. ValueError when the streams are others.
+        """
         zero = self.zero()
         if state.sums.shape != zero.sums.shape or state.pending.counts.shape != zero.pending.counts.shape:
             raise ValueError("evidence: state of a model with other streams; only a refit of the same calibration can take it over")
-        return replace(state, name=self.name)
+        new = replace(state, name=self.name)
+        return forget(self.calibration, new, zero, columns) if columns else new
 
     def step(self, state: State, start_ms: int, counts: Mapping[str, NDArray[np.int64]]) -> tuple[State, Reading]:
         """Take one closed window; the given state is left as it was.
