@@ -16,6 +16,8 @@ Flags = NDArray[np.bool_]
 RHO = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 SHARE = (0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95)
 SWEEPS = 12
+CACHED = 4096  # candidates that are followed together
+CACHED = 4096  # candidates followed together
 GAIN = 5.0  # a wander must win this many units of likelihood over white noise
 
 
@@ -24,38 +26,55 @@ def loss(r: Floats, inverse: Floats, seen: Flags, steps: Floats, rho: Floats, ta
 
     Residuals `r`, `inverse` 1/n and `seen` are (T, S), `steps` (T,) blocks since the row before; the parameters (C, S).
     """
+    out = np.empty_like(rho)
+    wide = max(1, CACHED // len(rho))
+    for at in range(0, rho.shape[1], wide):
+        some = slice(at, at + wide)
+        out[:, some] = _loss(r[:, some], inverse[:, some], seen[:, some], steps, rho[:, some], tau2[:, some], a[:, some], w[:, some])
+    return out
+
+
+def _loss(r: Floats, inverse: Floats, seen: Flags, steps: Floats, rho: Floats, tau2: Floats, a: Floats, w: Floats) -> Floats:
+    """`loss` of as many streams as stay in the cache: the same arrays are used at every row."""
     level, spread = np.zeros_like(rho), tau2.copy()
     total, product = np.zeros_like(rho), np.ones_like(rho)
+    noise, S, e, e2, gain = (np.empty_like(rho) for _ in range(5))
     square, fresh = rho * rho, tau2 * (1 - rho * rho)
     whole: Flags = np.asarray(seen.all(axis=1))
     for t in range(len(r)):
         if steps[t] == 1:
             level *= rho
-            spread = spread * square + fresh
+            spread *= square
+            spread += fresh
         else:
             decay = rho ** steps[t]
             level *= decay
             spread = spread * decay**2 + tau2 * (1 - decay**2)
-        S = a * inverse[t] + w
-        S += spread
-        e = r[t] - level
-        e2 = e * e
+        np.multiply(a, inverse[t], out=noise)
+        noise += w
+        np.add(spread, noise, out=S)
+        np.subtract(r[t], level, out=e)
+        np.divide(spread, S, out=gain)
+        np.multiply(e, e, out=e2)
         e2 /= S
-        gain = spread / S
-        if not whole[t]:
+        if whole[t]:
+            np.multiply(gain, noise, out=spread)  # what is left of it: (1 - gain) spread
+        else:
             mask = seen[t]
-            gain = gain * mask
-            S = np.where(mask, S, 1.0)
-            e2 = e2 * mask
+            gain *= mask
+            S[:, ~mask] = 1.0
+            e2 *= mask
+            spread *= 1 - gain
         product *= S
         if t % 8 == 7:
-            total += np.log(product)
-            product = np.ones_like(rho)
-        bounded = np.minimum(e2, 16.0)
-        total += bounded
-        e *= np.sqrt(bounded / np.maximum(e2, 1e-12))
-        level += gain * e
-        spread *= 1 - gain
+            total += np.log(product, out=product)
+            product.fill(1.0)
+        if e2.max(initial=0.0) > 16.0:
+            e *= np.sqrt(np.minimum(e2, 16.0) / np.maximum(e2, 1e-12))
+            np.minimum(e2, 16.0, out=e2)
+        total += e2
+        e *= gain
+        level += e
     mean: Floats = (total + np.log(product)) / np.maximum(seen.sum(0), 1)
     return mean
 
