@@ -47,6 +47,10 @@ class Options:
     rate: float = 0.005
     psi: float = 0.02
 
+    def zone(self, clock: Clock) -> Zone:
+        """The named zone, or the clock that was found where none is."""
+        return clock if self.timezone == AUTO else self.timezone
+
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
@@ -90,7 +94,7 @@ class Calibration:
     @property
     def zone(self) -> Zone:
         """Whose time of day the season follows."""
-        return self.clock if self.options.timezone == AUTO else self.options.timezone
+        return self.options.zone(self.clock)
 
     @property
     def stage(self) -> Stage:

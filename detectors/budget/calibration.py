@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import bunching, calendar, mixes, pooled, profile, rare, season, slots
-from detectors.budget.calibrated import Calibration, Learnt, Options, TooLittle
+from detectors.budget.calendar import Zone
+from detectors.budget.calibrated import AUTO, Calibration, Learnt, Options, TooLittle
+from detectors.budget.clock import Clock
+from detectors.budget.clock_choice import found
 from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
 from detectors.budget.law import Residuals, learn
@@ -60,14 +63,19 @@ def calibrate(columns: Sequence[Column], history: History, options: Options) -> 
     span = history.span_ms / history.window_ms
     cadences = tuple(c for c in CADENCES if c == 1 or (span / c >= LEAST_BLOCKS and c * history.window_ms <= SLOWEST_MS))
     frozen = shape(place, totals, typical, cadences)
-    sums = _hours(frozen, history, options)
+    clock = Clock(settled_ms=int(history.start_ms[-1]) + history.window_ms)
+    sums = _hours(frozen, history, options.zone(clock))
+    if options.timezone == AUTO:
+        clock = found(sums, history, folds(_days(history), history.days))
+        sums = _hours(frozen, history, clock) if clock.changes else sums
+    zone = options.zone(clock)
     whole, used = profile.fit(sums, calendar.groups(history.days), np.ones(len(sums.day), bool))
     gamma = single(whole)
     frozen = shape(place, totals, typical, cadences, mixes.directions(frozen.panel, gamma, sums))
-    past, used = _streams(frozen, cadences, history, options, sums, gamma, used)
-    known, rest = _rest_of_season(frozen, past, history, options)
+    past, used = _streams(frozen, cadences, history, zone, sums, gamma, used)
+    known, rest = _rest_of_season(frozen, past, history, zone)
     known = replace(known, spent=known.spent + used - 1)
-    return _law(frozen, cadences, history, options, past, rest, gamma, known)
+    return _law(frozen, cadences, history, options, clock, past, rest, gamma, known)
 
 
 def folds(day: Ints, days: float) -> Ints:
@@ -82,20 +90,20 @@ def _days(history: History) -> Ints:
     return days
 
 
-def _hours(frozen: Shape, history: History, options: Options) -> Hours:
+def _hours(frozen: Shape, history: History, zone: Zone) -> Hours:
     """Hourly sums of the reference's cells, with their calendar."""
-    x = calendar.columns(history.start_ms + history.window_ms // 2, options.timezone, history.days)
+    x = calendar.columns(history.start_ms + history.window_ms // 2, zone, history.days)
     return hours(frozen, history, x, _days(history))
 
 
 def _streams(
-    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, sums: Hours, gamma: Floats, used: Floats
+    frozen: Shape, cadences: tuple[int, ...], history: History, zone: Zone, sums: Hours, gamma: Floats, used: Floats
 ) -> tuple[Series, Floats]:
     """Profile from everything, columns it spent per stream, and the streams of each fold against the profile of the others."""
     day = _days(history)
     fold = folds(day, history.days)
     groups = calendar.groups(history.days)
-    x = calendar.columns(history.start_ms + history.window_ms // 2, options.timezone, history.days)
+    x = calendar.columns(history.start_ms + history.window_ms // 2, zone, history.days)
     first = np.searchsorted(history.start_ms, history.start_ms[0] + sums.day * calendar.DAY_MS)
     hour_fold = fold[np.minimum(first, len(fold) - 1)] if history.days >= 4 else np.arange(len(sums.day)) * 4 // len(sums.day)
     apart = [profile.fit(sums, groups, hour_fold != f, gamma)[0] for f in range(int(fold.max()) + 1)]
@@ -120,7 +128,7 @@ class Season:
     spent: Floats
 
 
-def _rest_of_season(frozen: Shape, past: Series, history: History, options: Options) -> tuple[Season, Floats]:
+def _rest_of_season(frozen: Shape, past: Series, history: History, zone: Zone) -> tuple[Season, Floats]:
     """What is left of the season in the streams, and the residuals out of fold (T, S)."""
     signed, rate = frozen.signed, frozen.rate
     day = _days(history)
@@ -135,14 +143,14 @@ def _rest_of_season(frozen: Shape, past: Series, history: History, options: Opti
     if history.days < 4:  # whole days cannot be left out
         part, fold_of_day = fold, np.arange(int(fold.max()) + 1)
     centre = history.start_ms + history.window_ms // 2
-    slot = slots.slot_of_week(centre, options.timezone, history.window_ms)
-    local_day = calendar.local(centre, options.timezone) // calendar.DAY_MS
+    slot = slots.slot_of_week(centre, zone, history.window_ms)
+    local_day = calendar.local(centre, zone) // calendar.DAY_MS
     n = slots.per_day(history.window_ms)
     table = np.zeros((7 * n, y.shape[1]))
     for c in np.unique(cadence[~rate]):
         mine = np.flatnonzero((cadence == c) & ~rate)
         middle = history.start_ms + history.window_ms - int(c) * history.window_ms // 2
-        x = calendar.columns(middle, options.timezone, history.days)
+        x = calendar.columns(middle, zone, history.days)
         sums = season.days(x, y[:, mine], weight[:, mine], part)
         beta[:, mine], used[mine] = season.solve(sums, np.ones(len(sums.A), bool), groups)
         for f in np.unique(fold):
@@ -166,8 +174,9 @@ def single(array: Floats) -> Floats:
 
 
 def _law(
-    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, past: Series, rest: Floats, gamma: Floats, known: Season
-) -> Calibration:
+    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, clock: Clock, past: Series, rest: Floats, gamma: Floats,
+    known: Season,
+) -> Calibration:  # fmt: skip
     """From residuals to a calibration: the law of all streams, the pooled group, and what a replay says of both."""
     signed, rate, streams, seen = frozen.signed, frozen.rate, frozen.streams, past.seen
     stage, window = stage_of(history.days), history.window_ms
@@ -177,7 +186,7 @@ def _law(
     kin = np.unique([f"{s.statistic}/{s.cadence}/{s.law}" for s in streams], return_inverse=True)[1].astype(np.int64)
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
     law = learn(Residuals(rest, seen & ~rate, inverse, signed, cadence, kin, fold, end), known.spent, stage)
-    hour = rare.hour_of(history.start_ms + window // 2, options.timezone, history.days)
+    hour = rare.hour_of(history.start_ms + window // 2, options.zone(clock), history.days)
     upper = single(np.where(rate, rare.limits(np.where(rate, past.value, 0.0), past.events, hour), 1.0))
     tape = Tape(np.where(rate, past.value, law.z), past.events, past.elapsed, rate, law.dead, law.cost, upper[hour])
     weights = bet_weights(np.array([s.weight for s in streams]), signed)
@@ -207,6 +216,6 @@ def _law(
         dead=both.dead, cost=both.cost, kappa=widths * stage.inflation, upper=upper,
     )  # fmt: skip
     filters = law.wander.followed_by(above.wander)
-    done = Calibration(options, frozen, cadences, history.days, learnt, filters, pool, clip, {})
+    done = Calibration(options, frozen, cadences, history.days, learnt, filters, pool, clip, {}, clock)
     typical = np.array([float(np.median(past.events[seen[:, j], j])) if seen[:, j].any() else 0.0 for j in range(len(streams))])
     return replace(done, report=report(done, typical, wider, replayed))

@@ -88,7 +88,7 @@ def rebase(calibration: Calibration, recent: History, columns: Collection[str]) 
 def _moved(calibration: Calibration, recent: History, which: Ints, typical: Floats) -> tuple[Shape, Floats]:
     """Shares of cells and rates, merged cells, and the profile, at the new level."""
     c, shape = calibration, calibration.shape
-    x = calendar.columns(recent.start_ms + recent.window_ms // 2, c.options.timezone, c.days)
+    x = calendar.columns(recent.start_ms + recent.window_ms // 2, c.zone, c.days)
     gamma = c.learnt.gamma.copy()
     sums = hours(shape, recent, x, np.zeros(len(x), np.int64))
     gamma[0, which] = single(gamma[0, which] + levels.constants(shape.panel, gamma, sums, which))

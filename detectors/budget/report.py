@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from detectors.budget.clock import Clock, words
 from detectors.budget.effects import LOCATION_SLOPE
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def report(
             for i in widened[:50]
         ],
         "inflated_share": round(len(widened) / max(len(kappa), 1), 4), "sharp": len(c.learnt.sharp),
-        "visible": visible_shifts(c, typical),
+        "clock": words(c.clock) if isinstance(c.zone, Clock) else c.zone, "visible": visible_shifts(c, typical),
     }  # fmt: skip
 
 

@@ -38,7 +38,7 @@ class Left:
 
 def left_of(calibration: Calibration, history: History) -> Left:
     """What the calibration's season leaves of a stretch."""
-    c, zone, window = calibration, calibration.options.timezone, history.window_ms
+    c, zone, window = calibration, calibration.zone, history.window_ms
     signed = c.shape.signed
     centre = history.start_ms + window // 2
     x = calendar.columns(centre, zone, c.days)
