@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget.calendar import Zone
-from detectors.budget.clock import Change, Clock
+from detectors.budget.clock import Clock, unpacked
 from detectors.budget.evidence import bet_weights
 from detectors.budget.innovation import Wander
 from detectors.budget.packing import pack, unpack
@@ -159,7 +159,7 @@ class Calibration:
         return Calibration(
             Options(**head["options"]), shape, tuple(head["cadences"]), head["days"], part("learnt", Learnt),
             part("wander", Wander), part("pool", Pool),
-            head["clip"], head["report"], Clock(tuple(Change(**c) for c in head["clock"]["changes"]), head["clock"]["settled_ms"]),
+            head["clip"], head["report"], unpacked(head["clock"]),
         )  # fmt: skip
 
 

@@ -10,10 +10,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar, tail
+from detectors.budget import calendar, rivals, tail
 from detectors.budget import pooled as pooling
-from detectors.budget.calibrated import Calibration, Options
-from detectors.budget.evidence import LAMBDAS, advance, gaussian, poisson
+from detectors.budget.calendar import Zone
+from detectors.budget.calibrated import AUTO, Calibration, Options
+from detectors.budget.clock_choice import movable
+from detectors.budget.evidence import LAMBDAS, advance, credit, gaussian, poisson
 from detectors.budget.heritage import forget
 from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
@@ -60,6 +62,9 @@ class Chain:
         self._below, self._above = c.wander.split(len(streams))
         self._pointer = Pointer(c)
         self._weights = c.weights
+        # by which scores one clock is told from another, and whether there is one to be told
+        self._telling = np.flatnonzero((self._length[: len(streams)] == 1) & ~self._rate)
+        self._auto = c.options.timezone == AUTO and movable(c.days, c.options.window_ms)
 
     def zero(self) -> State:
         """No evidence, levels where the season puts them."""
@@ -74,7 +79,7 @@ class Chain:
             level=np.zeros(S + P), spread=c.wander.tau2.copy(), last_ms=np.full(S + P, -1, np.int64), end_ms=-1,
             pool_sums=np.zeros((J, M)), pool_counts=np.zeros((J, M)), pool_first=np.full(J, -1, np.int64),
             anchor=np.zeros(P), held=np.zeros(S + P, bool), side=np.zeros(S, np.int8),
-            ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S)),
+            ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S)), clock=c.clock,
         )  # fmt: skip
 
     def unpack(self, data: bytes) -> State:
@@ -91,8 +96,12 @@ class Chain:
         zero = self.zero()
         if state.sums.shape != zero.sums.shape or state.pending.counts.shape != zero.pending.counts.shape:
             raise ValueError("evidence: state of a model with other streams; only a refit of the same calibration can take it over")
-        new = replace(state, name=self.name)
-        return forget(self.calibration, new, zero, columns) if columns else new
+
+        def mine(old: State) -> State:
+            new = replace(old, name=self.name)
+            return forget(self.calibration, new, zero, columns) if columns else new
+
+        return rivals.each(state, mine)
 
     def step(self, state: State, start_ms: int, counts: Mapping[str, NDArray[np.int64]]) -> tuple[State, Reading]:
         """Take one closed window; the given state is left as it was.
@@ -100,12 +109,22 @@ class Chain:
         `start_ms` in UTC milliseconds, not before the last window's end; `counts[column]` its cells. ValueError otherwise.
         """
         c = self.calibration
-        window = c.options.window_ms
         if start_ms < state.end_ms:
             raise ValueError(f"window at {start_ms} ms begins before the last one's end at {state.end_ms} ms")
-        end = start_ms + window
+        if self._auto:
+            state = rivals.entered(state, start_ms, c.options.window_ms)
         flat = c.shape.layout.flat(counts)
-        shares = expected(c.shape.panel, c.learnt.gamma, self._calendar(start_ms + window // 2))
+        new, reading = self._walk(state, start_ms, flat)
+        if not state.rivals:
+            return new, reading
+        return rivals.settled(state, new, reading, [self._walk(rival.state, start_ms, flat) for rival in state.rivals])
+
+    def _walk(self, state: State, start_ms: int, flat: NDArray[np.int64]) -> tuple[State, Reading]:
+        """One window under the state's own clock."""
+        c = self.calibration
+        window = c.options.window_ms
+        zone, end = c.options.zone(state.clock), start_ms + window
+        shares = expected(c.shape.panel, c.learnt.gamma, self._calendar(zone, start_ms + window // 2))
         pending, closed = blocks.add(c.shape.layout, c.cadences, state.pending, start_ms, window, flat, shares)
         S = len(c.shape.streams)
         value, effect, events, season = np.zeros(S), np.zeros(S), np.zeros(S), np.zeros(S)
@@ -117,15 +136,14 @@ class Chain:
                 value[mine], effect[mine] = got.value[place], got.effect[place]
                 events[mine] = got.events[place] * closed.mask[j][column]
                 first[mine] = closed.first_ms[j][column]
-                season[mine] = self._calendar(end - c.cadences[j] * window // 2) @ c.learnt.season[:, mine]
+                season[mine] = self._calendar(zone, end - c.cadences[j] * window // 2) @ c.learnt.season[:, mine]
         if len(c.learnt.sharp):
-            slot = slot_of_week(np.array([start_ms + window // 2]), c.options.timezone, window)[0]
+            slot = slot_of_week(np.array([start_ms + window // 2]), zone, window)[0]
             season[c.learnt.sharp] += c.learnt.slots[slot]
         return self._weigh(state, start_ms, pending, np.stack([value, effect, events, season]), first)
 
-    def _calendar(self, at_ms: int) -> Floats:
-        c = self.calibration
-        row: Floats = calendar.columns(np.array([at_ms]), c.options.timezone, c.days)[0]
+    def _calendar(self, zone: Zone, at_ms: int) -> Floats:
+        row: Floats = calendar.columns(np.array([at_ms]), zone, self.calibration.days)[0]
         return row
 
     def _weigh(
@@ -151,13 +169,15 @@ class Chain:
         )
         z2 = tail.straighten(above, c.learnt.tails[:, :, S:])
         bounded = np.clip(np.r_[z, z2] / c.learnt.kappa, -c.clip, c.clip)
+        told = bounded[self._telling]
+        told = np.where(self._signed[self._telling], told, np.maximum(told, 0.0))
         log_e = gaussian(bounded, c.learnt.dead, c.learnt.cost)
-        upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.timezone, c.days)[0]]
+        upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.zone(state.clock), c.days)[0]]
         rare = np.flatnonzero(self._rate)
         log_e[rare] = poisson(value[rare], events[rare], upper[rare], c.learnt.kappa[rare])
         closed = np.r_[seen, there]
         started = np.where(state.last_ms < 0, start_ms, state.last_ms)
-        elapsed = np.where(closed, (end - started) / window, 0.0)
+        elapsed = np.where(closed, credit((end - started) / window, self._length, window), 0.0)
         on = closed[:, None, None]
         sums = np.where(on, advance(state.sums, log_e, elapsed, self._leaks), state.sums)
         # a score's effect is what season and level leave of it; the others' is measured against the reference's mean
@@ -170,7 +190,7 @@ class Chain:
             state, pending=pending, sums=sums, level=np.r_[level, level2], spread=np.r_[spread, spread2], end_ms=end,
             last_ms=np.where(closed, end, started), trail=moved[0], first_ms=moved[1], base=moved[2], moved=moved[3], weighed=moved[4],
             ring_moved=ring[0], ring_weighed=ring[1],
-            pool_sums=open_blocks[0], pool_counts=open_blocks[1], pool_first=open_blocks[2],
+            pool_sums=open_blocks[0], pool_counts=open_blocks[1], pool_first=open_blocks[2], misfit=float(told @ told) / 2,
         )  # fmt: skip
         return new, self._pointer.read(new, self._recovered(new))
 
@@ -227,6 +247,9 @@ class Chain:
 
     def reset(self, state: State) -> State:
         """Evidence starts again from nothing, as after a page; seasons and levels stay."""
+        return rivals.each(state, self._reset)
+
+    def _reset(self, state: State) -> State:
         zero, light = np.zeros_like(state.sums), np.zeros_like(state.trail)
         S = len(self.calibration.shape.streams)
         bets = (self._weights * state.sums)[S:]
@@ -241,6 +264,9 @@ class Chain:
 
         Otherwise the filter would follow the shift and call it recovered.
         """
+        return rivals.each(state, lambda one: self._freeze(one, leads))
+
+    def _freeze(self, state: State, leads: Sequence[Lead]) -> State:
         held, side, level = state.held.copy(), state.side.copy(), state.level.copy()
         columns = {self.calibration.shape.streams[lead.stream].column for lead in leads}
         S = len(self._column)
@@ -254,11 +280,14 @@ class Chain:
 
     def thaw(self, state: State) -> State:
         """Levels follow again, evidence starts again: the return to normal never pages."""
-        calm = replace(
+        return rivals.each(state, lambda one: self._reset(self._released(one)))
+
+    @staticmethod
+    def _released(state: State) -> State:
+        return replace(
             state, held=np.zeros_like(state.held), side=np.zeros_like(state.side), ring_moved=np.zeros_like(state.ring_moved),
             ring_weighed=np.zeros_like(state.ring_weighed),
         )  # fmt: skip
-        return self.reset(calm)
 
     def _recovered(self, state: State) -> bool | None:
         led = np.flatnonzero(state.side)

@@ -7,9 +7,11 @@ the time zone database, so a country that abolishes its changes, or begins with 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -73,6 +75,15 @@ class Clock:
             stands += each.by_ms
             positions.add(stands)
         return Clock(changes, self.settled_ms) if len(positions) <= 2 else None
+
+
+def unpacked(plain: Mapping[str, Any]) -> Clock:
+    """A clock from what `dataclasses.asdict` made of it.
+
+    >>> unpacked({"changes": [{"at_ms": 0, "by_ms": 3_600_000}], "settled_ms": 5}).offset_ms
+    3600000
+    """
+    return Clock(tuple(Change(**change) for change in plain["changes"]), plain["settled_ms"])
 
 
 def words(clock: Clock) -> str:

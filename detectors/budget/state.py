@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.budget.clock import Clock, unpacked
 from detectors.budget.packing import pack, unpack
 from detectors.streams.blocks import Pending
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.float32]  # onset and effect: seven digits are plenty
 Ints = NDArray[np.int64]
-VERSION = 3
+VERSION = 4
 RING = 12  # windows over which recovery is judged
 
 
@@ -28,6 +29,8 @@ class State:
     `held` streams have their level frozen; `ring_moved`, `ring_weighed` (RING, S) their last windows; `side` +1, -1 or 0 what led.
     The S streams are followed by the pooled ones. `pool_sums`, `pool_counts` (J, M) and `pool_first` (J,) are their open blocks,
     `anchor` the pooled streams' level before the evidence of the last page.
+    `clock` is the one that the season follows where no time zone is named, `misfit` half the squares of the last window's scores,
+    `rivals` the same watched under other clocks.
     """
 
     name: str
@@ -50,14 +53,22 @@ class State:
     pool_counts: Floats
     pool_first: Ints
     anchor: Floats
+    clock: Clock
+    misfit: float = 0.0
+    rivals: tuple[Rival, ...] = ()
 
     def pack(self) -> bytes:
         """Versioned bytes without pickle."""
         arrays: dict[str, NDArray[Any]] = {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "pending", "end_ms")
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "pending", "end_ms", "clock", "misfit", "rivals")
         }
         arrays |= {f"pending.{f.name}": getattr(self.pending, f.name) for f in fields(Pending)}
-        return pack({"kind": "state", "version": VERSION, "name": self.name, "end_ms": self.end_ms}, arrays)
+        arrays |= {f"rival.{i}": np.frombuffer(r.state.pack(), np.uint8) for i, r in enumerate(self.rivals)}
+        header = {
+            "kind": "state", "version": VERSION, "name": self.name, "end_ms": self.end_ms, "clock": asdict(self.clock),
+            "misfit": self.misfit, "rivals": [[r.since_ms, r.ahead, r.square] for r in self.rivals],
+        }  # fmt: skip
+        return pack(header, arrays)
 
     @staticmethod
     def unpack(data: bytes, name: str) -> State:
@@ -68,4 +79,18 @@ class State:
         if head["name"] != name:
             raise ValueError(f"evidence: state belongs to calibration {head['name']}, not to {name}")
         pending = Pending(**{f.name: a.pop(f"pending.{f.name}") for f in fields(Pending)})
-        return State(name=name, pending=pending, end_ms=int(head["end_ms"]), **a)
+        rivals = tuple(Rival(State.unpack(a.pop(f"rival.{i}").tobytes(), name), *numbers) for i, numbers in enumerate(head["rivals"]))
+        return State(
+            name=name, pending=pending, end_ms=int(head["end_ms"]), clock=unpacked(head["clock"]), misfit=head["misfit"], rivals=rivals, **a
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The model watched under another clock since `since_ms`; by how much that clock explains the windows better, `ahead`, and the
+    `square` sum of its parts."""
+
+    state: State
+    since_ms: int
+    ahead: float = 0.0
+    square: float = 0.0
