@@ -2,17 +2,22 @@
 
 The mean of T autocorrelated values errs with variance S(0) / T, S(0) their spectrum at zero. The filter that whitens them passes a
 lasting error of the level on with gain g, and the spectrum with g^2: in z the error has variance v / T, whatever the wander,
-with v the variance of long sums of z per block. A dead zone of two such errors leaves one estimate in twenty to the bets' own price.
+with v the variance of long sums of z per block. A dead zone of two and a half such errors leaves one estimate in eighty to the
+bets' own price.
 
 One-sided statistics see the error in every direction at once: chi-square against shares that T blocks taught is
 (1 + 1/T) times as large on average, and 2/T larger than it was on those blocks themselves; a wander that happened to be elsewhere
 while the level was taken counts once more.
+
+The energies of the pooled group square the error of every member, over a block of c windows c / T times their usual size. Where that is
+more than a twelfth, the members are left out of them; otherwise the dead zone holds its 99 % quantile.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 from detectors.budget.calibrated import Calibration
 from detectors.budget.evidence import LAMBDAS
@@ -20,7 +25,9 @@ from detectors.budget.law import NEVER
 from detectors.streams.scores import wilson_hilferty
 
 Floats = NDArray[np.float64]
-ERRORS = 2.0
+ERRORS = 2.5
+SURE = 0.99
+LONG = 12.0  # lengths of a block over which a level must have been seen, to be part of that block's energy
 
 
 def variances(cost: Floats) -> Floats:
@@ -39,6 +46,13 @@ def spreads(calibration: Calibration) -> Floats:
     """What divides a lasting shift of a one-sided or pooled stream before it is z, at most: its sd, inflation included."""
     w = calibration.wander
     out: Floats = np.sqrt(w.tau2 + w.a + w.w) * w.scale * calibration.learnt.kappa
+    return out
+
+
+def undecided(calibration: Calibration, blocks: Floats, touched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which members (J, M) of the pooled group know their level too badly for the energies of each cadence."""
+    pool = calibration.pool
+    out: NDArray[np.bool_] = touched[pool.members] & (pool.cadences[:, None] > blocks[pool.members] / LONG)
     return out
 
 
@@ -62,7 +76,9 @@ def dead_zones(calibration: Calibration, blocks: Floats, touched: NDArray[np.boo
     dead[S : S + F] = np.maximum(dead[S : S + F], ERRORS * along / size[S : S + F])
     for j in range(J if pool.families else 0):
         # the sum over a block of a lasting error, squared, in units of the sum's own variance
-        more = np.bincount(pool.family, int(pool.cadences[j]) * square / (pool.kappa * pool.spread[j]) ** 2, pool.families)
+        part = int(pool.cadences[j]) * square / (pool.kappa * pool.spread[j]) ** 2
+        count = np.bincount(pool.family, (part > 1e-9).astype(float), pool.families)
+        more = np.bincount(pool.family, part, pool.families) * chdtri(np.maximum(count, 1), 1 - SURE) / np.maximum(count, 1)
         of = slice(S + F + j * pool.families, S + F + (j + 1) * pool.families)
         d = pool.degrees[j]
         shift = wilson_hilferty(d + more / pool.scale[j], d) - wilson_hilferty(d, d)

@@ -8,7 +8,7 @@ and degrees are those of the reference, made normal by Wilson and Hilferty. Both
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ OF_FACTORS = 0.4  # of that, where there are factors
 LEAST_MEMBERS = 4
 MOST_FACTORS = 2
 BOUND = 5.0
+OUT = 1e9  # spread of a member that is left out
 ONE_SIDED = ("shape", "categories")  # below its mean a chi-square is no evidence
 STATISTICS = ("location", "scale", "skew", "tails", "shape")
 
@@ -157,6 +158,21 @@ def energies(pool: Pool, sums: Floats, counts: Floats, j: int) -> Floats:
     present = (counts > 0) @ member
     out: Floats = square @ member * member.sum(0) / np.maximum(present, 1)
     return out
+
+
+def left_out(pool: Pool, gone: Flags) -> Pool:
+    """The pool without the members `gone` (J, M) in the energies of each cadence; the others count as before.
+
+    A member is left out by an immense spread, which makes its part of every sum nothing, and by taking its share of the degrees of
+    freedom; a member that is out already stays so at no further cost.
+    """
+    fresh = gone & (pool.spread < OUT)
+    member = (pool.family[:, None] == np.arange(pool.families)).astype(float)
+    left = (pool.spread < OUT) @ member
+    part = np.where(left > 0, 1 - (fresh @ member) / np.maximum(left, 1.0), 1.0) if pool.families else np.ones_like(pool.degrees)
+    # where nobody is left there is no energy: one degree, and a sum that is always nothing
+    degrees = np.where(part > 0, pool.degrees * part, 1.0)
+    return replace(pool, spread=np.where(fresh, OUT, pool.spread), degrees=degrees)
 
 
 def normal(pool: Pool, energy: Floats, j: int) -> Floats:

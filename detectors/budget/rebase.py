@@ -20,8 +20,9 @@ from detectors.budget import calendar, levels
 from detectors.budget.bunching import DEAF
 from detectors.budget.calibrated import Calibration, Learnt, TooLittle
 from detectors.budget.calibration import single
-from detectors.budget.doubt import dead_zones
+from detectors.budget.doubt import dead_zones, undecided
 from detectors.budget.history import History
+from detectors.budget.pooled import left_out
 from detectors.budget.report import visible_shifts
 from detectors.budget.series import hours, rows
 from detectors.budget.walk import Left, left_of
@@ -81,6 +82,7 @@ def rebase(calibration: Calibration, recent: History, columns: Collection[str]) 
     one = np.array([s.cadence == 1 for s in moved.streams])
     blocks = np.array([held[s.column] / s.cadence for s in moved.streams])
     blocks = np.where(one, np.maximum(left.past.seen.sum(0), 1), blocks)
+    draft = replace(draft, pool=left_out(draft.pool, undecided(draft, blocks, touched)))
     done = replace(draft, learnt=replace(draft.learnt, dead=dead_zones(draft, blocks, touched)))
     return replace(done, report=_told(done, recent, which, touched, left, held))
 
