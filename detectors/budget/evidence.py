@@ -17,6 +17,7 @@ LAMBDAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 RATIOS = np.array([1.5, 2.0, 4.0, 16.0, 64.0])
 HORIZONS = np.array([1, 4, 16, 64, 256])
 LARGEST = 1e200
+MOST_CREDIT_MS = 21_600_000
 
 
 def _leak() -> Floats:
@@ -48,6 +49,18 @@ def poisson(hits: Floats, n: Floats, rate: Floats, bunching: Floats) -> Floats:
     """
     rise = (hits[..., None] * np.log(RATIOS) - (n * rate)[..., None] * (RATIOS - 1)) / bunching[:, None]
     return np.stack([rise, np.full_like(rise, -np.inf)], axis=-2)
+
+
+def credit(elapsed: Floats, length: Floats, window_ms: int) -> Floats:
+    """Windows of `elapsed` (streams,) that a sum is credited with: its own `length` (streams,) at least, a quarter of a day at most.
+
+    The bound on pages holds for any credit that is no larger than the time that passed. Uncapped, a stretch without traffic bought every
+    sum its length in one step: a weekend without events was a ticket on Monday, three years a page.
+
+    >>> credit(np.array([1.0, 600.0, 90.0]), np.array([1.0, 1.0, 288.0]), 300_000).tolist()
+    [1.0, 72.0, 90.0]
+    """
+    return np.minimum(elapsed, np.maximum(length, MOST_CREDIT_MS / window_ms))
 
 
 def advance(sums: Floats, log_e: Floats, elapsed: Floats, leaks: Flags) -> Floats:

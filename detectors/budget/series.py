@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.budget.evidence import credit
 from detectors.budget.history import History
 from detectors.budget.profile import Hours
 from detectors.streams import blocks
@@ -25,7 +26,7 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Shape (T, S) each: raw value, effect per event, events (0 where no block closed), windows elapsed since the block before."""
+    """Shape (T, S) each: raw value, effect per event, events (0 where no block closed), windows credited since the block before."""
 
     value: Floats
     effect: Floats
@@ -111,5 +112,6 @@ def series(shape: Shape, cadences: tuple[int, ...], history: History, x: Floats,
     end = history.start_ms + window
     for s in range(S):
         closed_at = np.flatnonzero(events[:, s] > 0)
-        elapsed[closed_at, s] = np.diff(end[closed_at], prepend=history.start_ms[0]) / window
+        passed = np.diff(end[closed_at], prepend=history.start_ms[0]) / window
+        elapsed[closed_at, s] = credit(passed, np.array(float(shape.streams[s].cadence)), window)
     return Series(value, effect, events, elapsed)

@@ -335,3 +335,13 @@ def test_predictions_that_the_reference_had_are_asked_for(events: Frame) -> None
     with pytest.raises(Misconfigured, match="prediction: is missing"):
         backtest(said, events, reference)
     assert len(backtest(said, events.assign(prediction=predicted(events, 2)), reference).pages) == 0
+
+
+@pytest.mark.parametrize("days", [3, 40], ids=["a long weekend", "a summer"])
+def test_traffic_that_stops_and_comes_back_costs_nothing(learnt: Learnt, days: int) -> None:
+    """The clock of the budget once ran through the gap: a weekend was a ticket, three years a page."""
+    quiet, later = frame(1, LATER, seed=3), frame(1, LATER + pd.Timedelta(days=days), seed=4)
+    result = backtest(config(), [quiet, later], learnt)
+    assert (len(result.pages), len(result.tickets)) == (0, 0)
+    moved = backtest(config(), [quiet, later.assign(x=later["x"] + 1)], learnt)
+    assert [s[0] for s in moved.pages["subjects"]] == ["x"], "and nothing is missed for it"
