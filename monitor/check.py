@@ -27,6 +27,15 @@ def budget_words(budget: Budget) -> str:
     return f"at most {budget.false_pages:g} false page{'' if budget.false_pages == 1 else 's'} per {show_duration(budget.per_ms)}"
 
 
+def hours_words(timezone: str) -> str:
+    """Whose time of day counts.
+
+    >>> hours_words("auto"), hours_words("Asia/Tokyo")
+    ('time of day as the traffic shows it', 'Asia/Tokyo time')
+    """
+    return "time of day as the traffic shows it" if timezone == "auto" else f"{timezone} time"
+
+
 def reference_words(model: Model) -> str:
     plan = model.reference
     if plan.file is not None:
@@ -88,7 +97,7 @@ def summary(plan: Plan) -> str:
         may = {"page": "may page", "ticket": "may send tickets", "observe": "is only observed"}[model.mode]
         lines += [
             f"model {model.name}: {may}, {budget_words(model.budget)}; owner {model.owner}",
-            f"  watches {watched_words(model)} in windows of {show_duration(model.window_ms)}, {model.timezone} time",
+            f"  watches {watched_words(model)} in windows of {show_duration(model.window_ms)}, {hours_words(model.timezone)}",
             f"  {reference_words(model)}",
         ]
     lines += [f"owner {owner.name}: {owner_words(owner)}" for owner in plan.owners.values()]

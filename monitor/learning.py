@@ -72,9 +72,8 @@ def learnt_share(model: Model, standing: Standing) -> float:
 def options(model: Model) -> Options:
     """What the calibration needs to know of the plan."""
     effect = model.minimum_effect
-    zone = "UTC" if model.timezone == "auto" else model.timezone  # the season is kept in UTC where nobody has named a zone
     return Options(
-        window_ms=model.window_ms, timezone=zone, budget_ms=model.budget.span_ms,
+        window_ms=model.window_ms, timezone=model.timezone, budget_ms=model.budget.span_ms,
         location=effect.location, scale=effect.scale, rate=effect.rate, psi=effect.psi,
     )  # fmt: skip
 

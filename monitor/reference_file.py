@@ -109,7 +109,7 @@ def check_fit(model: Model, reference: Reference, origin: str) -> None:
         window_ms, zone = calibration.options.window_ms, calibration.options.timezone
         if window_ms != model.window_ms:
             problems.append(("window", "was learnt from windows of another length", f"{window_ms} ms", f"{model.window_ms} ms"))
-        if zone != ("UTC" if model.timezone == "auto" else model.timezone):
+        if zone != model.timezone and (zone, model.timezone) != ("UTC", "auto"):  # a season in UTC may be one whose clock is yet to be seen
             problems.append(("timezone", "was learnt in another time zone", zone, model.timezone))
     if problems:
         raise Misconfigured([

@@ -42,8 +42,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """`stage` is the row of the honesty table (None: not calibrated), `inflated` streams with their factor, `replay` the pages that the
-    reference itself would have sent, `visible` the smallest shift per numeric column in sd, within an hour and a day."""
+    """`stage` is the row of the honesty table (None: not calibrated), `inflated` streams with their factor, `clock` the time
+    zone that the seasons follow or the clock changes that were found, `replay` the pages that the reference itself would have sent,
+    `visible` the smallest shift per numeric column in sd, within an hour and a day."""
 
     model: str
     owner: str
@@ -59,6 +60,7 @@ class ModelReport:
     streams: int
     inflated: Sequence[Mapping[str, Any]]
     inflated_share: float
+    clock: str
     replay: Mapping[str, int]
     visible: Mapping[str, Mapping[str, float]]
     ledger: Kept
@@ -93,7 +95,8 @@ def report_of(model: Model, standing: Standing, reference: Reference | None, inc
         from_ms=reference.from_ms if reference is not None else None, until_ms=reference.until_ms if reference is not None else None,
         days=calibrated.get("days"), stage=calibrated.get("stage"), allows=stage_words(calibrated.get("stage")),
         streams=calibrated.get("streams", 0), inflated=tuple(calibrated.get("inflated", ())),
-        inflated_share=calibrated.get("inflated_share", 0.0), replay=calibrated.get("replay", {}), visible=calibrated.get("visible", {}),
+        inflated_share=calibrated.get("inflated_share", 0.0), clock=calibrated.get("clock", ""),
+        replay=calibrated.get("replay", {}), visible=calibrated.get("visible", {}),
         ledger=Kept(
             round(months, 3), standing.ledger.pages, false_pages, sum(not i.answers for i in pages), upper_limit(false_pages, months)
         ),
@@ -141,6 +144,7 @@ def told(report: ModelReport) -> str:
         lines.append(f"  reference  {report.reference}, {when(report.from_ms)} to {when(report.until_ms)}")
     lines += [f"  allows     {report.allows}", f"  ledger     {ledger_words(report.ledger)}"]
     if report.stage is not None:
+        lines.append(f"  clock      {report.clock}")
         lines.append(f"  replay     {replay_words(report.replay)}")
         lines.append(f"  inflated   {report.inflated_share:.1%} of {report.streams} streams")
         lines += [
