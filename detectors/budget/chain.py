@@ -16,7 +16,7 @@ from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Options
 from detectors.budget.clock_choice import movable
 from detectors.budget.evidence import LAMBDAS, advance, credit, gaussian, poisson
-from detectors.budget.heritage import forget
+from detectors.budget.heritage import carried, forget
 from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
 from detectors.budget.rare import hour_of
@@ -102,6 +102,17 @@ class Chain:
             return forget(self.calibration, new, zero, columns) if columns else new
 
         return rivals.each(state, mine)
+
+    def inherit(self, warm: State, before: Chain, state: State) -> State:
+        """The state with which this chain, learnt anew, goes on where `before` stood in `state`.
+
+        Filters, open blocks and clock are those of `warm`, a state of this chain that was walked up to the same window; the evidence
+        of streams that both chains have goes on, its onset too, and M is never larger than it was: a slow ramp is not
+        forgotten because the reference was learnt again. ValueError for states of other chains.
+        """
+        if warm.name != self.name or state.name != before.name:
+            raise ValueError(f"evidence: states of {warm.name} and {state.name}, expected ones of {self.name} and {before.name}")
+        return rivals.each(warm, lambda one: carried(one, self.calibration, state, before.calibration))
 
     def step(self, state: State, start_ms: int, counts: Mapping[str, NDArray[np.int64]]) -> tuple[State, Reading]:
         """Take one closed window; the given state is left as it was.

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from detectors.budget.calibrated import Calibration
 from detectors.budget.state import State
+from detectors.streams.shape import VALUES
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 OF_STREAMS = ("sums", "trail", "first_ms", "moved", "weighed", "base", "level", "spread", "held")  # rows: streams, then pooled ones
 RINGS = ("side", "ring_moved", "ring_weighed")  # last axis: streams
+FOUND = ("sums", "trail", "first_ms", "moved", "weighed", "base")  # evidence and what it says
+ALIKE = 0.9  # cosine from which two directions of the pooled group are one
 
 
 def forget(calibration: Calibration, state: State, zero: State, columns: Collection[str]) -> State:
@@ -49,6 +54,77 @@ def forget(calibration: Calibration, state: State, zero: State, columns: Collect
         state, pending=pending, pool_sums=np.where(members, 0.0, state.pool_sums),
         pool_counts=np.where(members, 0.0, state.pool_counts), **out,
     )  # fmt: skip
+
+
+def carried(warm: State, after: Calibration, state: State, before: Calibration) -> State:
+    """`warm`, a state of the calibration `after`, with the evidence of `state`, one of `before`, in all streams that both have.
+
+    A stream is the same when column, statistic, cadence and law are (of levels: the cell too); a pooled one when family and cadence
+    are, or its direction is nearly. Where its weight grew, its sums are scaled down by as much, so that no M is larger than it was. What an
+    incident holds stays held, at the level it was held at. The clock of each stream goes on where it was: time is credited once.
+    """
+    new, old = _pairs(after, before)
+    out: dict[str, Any] = {}
+    for name in FOUND:
+        out[name] = getattr(warm, name).copy()
+        out[name][new] = getattr(state, name)[old]
+    for rival in state.rivals:  # what is told is the smallest of them
+        out["sums"][new] = np.minimum(out["sums"][new], rival.state.sums[old])
+    now, then = after.weights[new], before.weights[old]
+    out["sums"][new] *= np.where(now > then, then / np.where(now > 0, now, 1.0), 1.0)
+    for name in ("level", "spread", "held"):
+        out[name] = getattr(warm, name).copy()
+        held = state.held[old]
+        out[name][new[held]] = getattr(state, name)[old[held]]
+    S, T = len(after.shape.streams), len(before.shape.streams)
+    single = new < S
+    for name in RINGS:
+        out[name] = getattr(warm, name).copy()
+        out[name][..., new[single]] = getattr(state, name)[..., old[single]]
+    last = warm.last_ms.copy()
+    last[new] = np.maximum(last[new], state.last_ms[old])
+    anchor = warm.anchor.copy()
+    anchor[new[~single] - S] = state.anchor[old[~single] - T]
+    return replace(warm, last_ms=last, anchor=anchor, **out)
+
+
+def _pairs(after: Calibration, before: Calibration) -> tuple[Ints, Ints]:
+    """Numbers of the streams that both calibrations have, in the one and in the other."""
+    known = {key: i for i, key in enumerate(_names(before))}
+    pairs = [(i, known[key]) for i, key in enumerate(_names(after)) if key in known]
+    S, T = len(after.shape.streams), len(before.shape.streams)
+    pairs += [(S + int(f), T + int(g)) for f, g in np.argwhere(_likeness(after, before) > ALIKE)]
+    found = np.array(sorted(pairs), np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _names(calibration: Calibration) -> list[tuple[object, ...]]:
+    """What each stream is called whatever its number, pooled energies included; no two directions share a name."""
+    c, layout, rates = calibration, calibration.shape.layout, calibration.shape.rates
+    first = VALUES * len(layout.columns)
+    out: list[tuple[object, ...]] = []
+    for s in c.shape.streams:
+        start, width = layout.bounds[s.column], layout.bounds[s.column + 1] - layout.bounds[s.column]
+        cell = (int(rates.places[rates.bounds[s.place - first]] - start), int(width)) if s.statistic == "level" else ()
+        out.append((layout.columns[s.column].name, s.statistic, s.cadence, s.law, cell))
+    F = len(c.pool.root)
+    out += [("", "direction", p, F, id(c)) for p in range(F)]
+    family = {int(f): c.shape.streams[m].statistic for m, f in zip(c.pool.members, c.pool.family, strict=True)}
+    return out + [("", family[c.pool.of_family(p)], int(c.pool.cadence[p]), "energy", ()) for p in range(F, c.pool.size)]
+
+
+def _likeness(after: Calibration, before: Calibration) -> Floats:
+    """Cosine of each direction of the one pooled group with each of the other's, over the members that both have."""
+    now, then = _members(after), _members(before)
+    both = sorted(now.keys() & then.keys())
+    out: Floats = after.pool.basis[[now[m] for m in both]].T @ before.pool.basis[[then[m] for m in both]]
+    return out
+
+
+def _members(calibration: Calibration) -> dict[tuple[str, str], int]:
+    c = calibration
+    streams = [c.shape.streams[m] for m in c.pool.members]
+    return {(c.shape.layout.columns[s.column].name, s.statistic): i for i, s in enumerate(streams)}
 
 
 def _cleared(now: NDArray[Any], then: NDArray[Any], rows: Flags) -> NDArray[Any]:
