@@ -15,6 +15,7 @@ from detectors.budget import pooled as pooling
 from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Options
 from detectors.budget.clock_choice import movable
+from detectors.budget.effects import per_score
 from detectors.budget.evidence import LAMBDAS, advance, credit, gaussian, poisson
 from detectors.budget.heritage import carried, forget
 from detectors.budget.innovation import innovate
@@ -62,6 +63,7 @@ class Chain:
         self._below, self._above = c.wander.split(len(streams))
         self._pointer = Pointer(c)
         self._weights = c.weights
+        self._per_score = per_score(c.shape)
         # by which scores one clock is told from another, and whether there is one to be told
         self._telling = np.flatnonzero((self._length[: len(streams)] == 1) & ~self._rate)
         self._auto = c.options.timezone == AUTO and movable(c.days, c.options.window_ms)
@@ -193,7 +195,7 @@ class Chain:
         sums = np.where(on, advance(state.sums, log_e, elapsed, self._leaks), state.sums)
         # a score's effect is what season and level leave of it; the others' is measured against the reference's mean
         ahead = self._below.rho ** (since / self._length[:S]) * state.level[:S]
-        shift = np.where(self._signed, rest - ahead, effect - c.learnt.effect_mean)
+        shift = np.where(self._signed, (rest - ahead) * self._per_score, effect - c.learnt.effect_mean)
         P = np.zeros(len(pooled))
         moved = self._trail(state, log_e, on, np.r_[first, self._begun(state, start_ms)], np.r_[shift, P], np.r_[events, P])
         ring = self._ring(state, shift, events) if state.held.any() else (state.ring_moved, state.ring_weighed)
@@ -310,6 +312,6 @@ class Chain:
         effect = np.abs(state.ring_moved[:, led].sum(0)) / np.maximum(weight, 1.0)
         c = self.calibration
         noise = c.wander.tau2[led] + c.wander.w[led] / RING + c.wander.a[led] / np.maximum(weight, 1.0)
-        usual = 2 * np.sqrt(noise) * c.learnt.kappa[led]
+        usual = 2 * np.sqrt(noise) * c.learnt.kappa[led] * self._per_score[led]
         gate = np.where(self._signed[led], np.maximum(self._pointer.least[led], usual), self._pointer.least[led])
         return bool((weight > 0).all() and (effect <= CALM * gate).all())

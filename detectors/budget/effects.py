@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.streams.shape import VALUES, Shape
+
 LOCATION_SLOPE = math.sqrt(3 / math.pi)
 SCALE_SLOPE = math.sqrt(15) / math.pi
 UNITS = {
@@ -55,3 +60,14 @@ def least_effect(statistic: str, location: float, scale: float, rate: float, psi
         "mix": math.sqrt(psi),
         "all together": location * LOCATION_SLOPE,
     }.get(statistic, rate)
+
+
+def per_score(shape: Shape) -> NDArray[np.float64]:
+    """What one of a score per event is worth as an effect, shape (S,): sqrt(q (1 - q)) for shares common enough to have scores, else 1."""
+    out = np.ones(len(shape.streams))
+    first = VALUES * len(shape.layout.columns)
+    for i, stream in enumerate(shape.streams):
+        if stream.law == "signed" and stream.place >= first:
+            q = float(shape.rates.share[stream.place - first])
+            out[i] = math.sqrt(max(q * (1 - q), 0.0))
+    return out

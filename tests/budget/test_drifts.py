@@ -12,7 +12,7 @@ from detectors.budget.calibration import Options, calibrate
 from detectors.budget.chain import Chain
 from detectors.budget.history import History
 from detectors.testing.steps import Counts, walk
-from detectors.testing.traffic import DAY_MS, SCENARIOS, WINDOW_MS, Drift, draw
+from detectors.testing.traffic import DAY_MS, SCENARIOS, WINDOW_MS, Drift, Scenario, draw
 
 Live = Callable[..., History]
 
@@ -168,3 +168,16 @@ def test_everything_moved_a_little() -> None:
     assert together
     assert all(lead.direction == "up" for lead in together if lead.unit == "sd")
     assert reading.effect_ok
+
+
+def test_points_are_points_whether_the_share_was_rare_or_common() -> None:
+    """A share common enough for a score is told in percentage points too, not in its score's units."""
+    usual = Scenario(missing=0.12)
+    columns, past = draw(usual, 1, 8 * 288, 1, world=3)
+    calibration = calibrate(columns, past, Options(WINDOW_MS))
+    assert any(s.statistic == "missing" and s.law == "signed" for s in calibration.shape.streams)
+    history = draw(usual, 1, 30, 2, world=3, start_ms=8 * DAY_MS, drift=Drift(missing=0.05), onset=10)[1]
+    *_, (_, _, reading) = walk(Chain(calibration), history)
+    lead = reading.leads[0]
+    assert (lead.statistic, lead.unit) == ("missing", "points")
+    assert lead.size == pytest.approx(5.0, abs=1.5)  # 20 windows of 300 events: an error of 0.4, and the season's
