@@ -37,7 +37,7 @@ def least_kappa(streams: Sequence[Stream], wander: Wander, past: Series) -> Floa
             together[stream.column] = between / max(between + float(wander.a[i]), 1e-12)
     least = np.ones(len(streams))
     for i, stream in enumerate(streams):
-        seen = past.seen[:, i]
+        seen = past.events[:, i] > 0
         if stream.column not in together or not seen.any():
             continue
         n = float(np.median(past.events[seen, i]))

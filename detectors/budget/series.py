@@ -20,7 +20,7 @@ from detectors.streams.shape import Shape
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CHUNK = 128  # windows measured at a time
+CHUNK = 32  # windows measured at a time: what stays in the cache
 HOUR_MS = 3_600_000
 
 

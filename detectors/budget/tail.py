@@ -20,21 +20,30 @@ def knots(u: Floats, seen: NDArray[np.bool_], family: NDArray[np.int64]) -> Floa
     S = u.shape[1]
     out = np.tile(NORMAL[:, None], (2, 1, S))
     for j in range(S):
-        mine = u[seen[:, j], j]
+        mine = np.sort(u[seen[:, j], j])
         good = len(mine) * EXCEED >= 4
         if not good.any():
             continue
-        for side, x in enumerate((mine, -mine)):
-            out[side, good, j] = np.quantile(x, 1 - EXCEED[good])
+        for side, x in enumerate((mine, -mine[::-1])):
+            out[side, good, j] = _quantiles(x, 1 - EXCEED[good])
             last = int(np.flatnonzero(good)[-1])
             # what nobody has seen is not taken for normal: an exponential tail of the excess that was seen
             top = out[side, last, j]
-            excess = max(float(np.mean(x[x >= top] - top)), top / NORMAL[last] ** 2)
+            beyond = x[np.searchsorted(x, top) :]
+            excess = max(float(np.mean(beyond - top)), top / NORMAL[last] ** 2)
             out[side, ~good, j] = top + excess * np.log(EXCEED[last] / EXCEED[~good])
     for f in np.unique(family):
         kin = np.median(out[:, :, family == f], axis=2, keepdims=True)
         out[:, :, family == f] = 0.5 * out[:, :, family == f] + 0.5 * np.maximum(kin, out[:, :, family == f])
     return np.maximum.accumulate(np.maximum(out, NORMAL[:, None]), axis=1)
+
+
+def _quantiles(ordered: Floats, at: Floats) -> Floats:
+    """Quantiles of numbers that are in order already, linear between neighbours."""
+    place = at * (len(ordered) - 1)
+    below = place.astype(np.int64)
+    above = np.minimum(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
 def straighten(u: Floats, table: Floats) -> Floats:
@@ -44,15 +53,18 @@ def straighten(u: Floats, table: Floats) -> Floats:
     >>> straighten(np.array([2 * NORMAL[3]]), table).round(2), float(NORMAL[3].round(2))
     (array([2.88]), 2.88)
     """
-    size = np.abs(u)
-    if not (size > 1.0).any():
-        return u
-    lead = (slice(None),) + (None,) * (u.ndim - 1)
-    edge = np.where(u > 0, table[0][lead], table[1][lead])
-    out = 1.0 + (size - 1.0) * (NORMAL[0] - 1.0) / (edge[0] - 1.0)
+    out = u.copy()
+    far = np.nonzero(np.abs(u) > 1.0)
+    if not len(far[-1]):
+        return out
+    x = u[far]
+    size, edge = np.abs(x), np.where(x > 0, table[0][:, far[-1]], table[1][:, far[-1]])
+    z = 1.0 + (size - 1.0) * (NORMAL[0] - 1.0) / (edge[0] - 1.0)
     for k in range(len(EXCEED) - 1):
-        part = (size - edge[k]) / np.maximum(edge[k + 1] - edge[k], 1e-9)
-        out = np.where(size >= edge[k], NORMAL[k] + part * (NORMAL[k + 1] - NORMAL[k]), out)
-    beyond = NORMAL[-1] + (size - edge[-1]) * np.minimum(1.0, NORMAL[-1] / edge[-1])
-    out = np.where(size >= edge[-1], beyond, out)
-    return np.sign(u) * np.where(size > 1.0, np.minimum(size, out), size)
+        beyond = size >= edge[k]
+        part = (size[beyond] - edge[k, beyond]) / np.maximum(edge[k + 1, beyond] - edge[k, beyond], 1e-9)
+        z[beyond] = NORMAL[k] + part * (NORMAL[k + 1] - NORMAL[k])
+    last = size >= edge[-1]
+    z[last] = NORMAL[-1] + (size[last] - edge[-1, last]) * np.minimum(1.0, NORMAL[-1] / edge[-1, last])
+    out[far] = np.copysign(np.minimum(size, z), x)
+    return out

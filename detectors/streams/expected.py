@@ -27,11 +27,23 @@ def expected(panel: Panel, gamma: Floats, x: Floats) -> Floats:
 def from_cuts(panel: Panel, cuts: Floats) -> Floats:
     """Shares (..., K, B) from cuts on the probit scale (..., K, B - 1); cuts that cross are put in order."""
     below = ndtr(np.maximum.accumulate(cuts, axis=-1))
-    below = np.where(panel.shares[:, 1:] > 0, below, 1.0)
-    edge = np.zeros((*below.shape[:-1], 1))
-    shares = np.diff(below, axis=-1, prepend=edge, append=edge + 1.0)
-    shares = np.maximum(shares, FLOOR * panel.shares)
-    out: Floats = shares / np.maximum(shares.sum(-1, keepdims=True), 1e-300)
+    np.copyto(below, 1.0, where=panel.shares[:, 1:] <= 0)
+    shares = steps(below, 1.0)
+    np.maximum(shares, FLOOR * panel.shares, out=shares)
+    shares /= np.maximum(shares.sum(-1, keepdims=True), 1e-300)
+    return shares
+
+
+def steps(below: Floats, last: float) -> Floats:
+    """From values at the cuts (..., B - 1) to what each of the B cells adds, from 0 before the first to `last` after the last.
+
+    >>> steps(np.array([0.25, 0.75]), 1.0)
+    array([0.25, 0.5 , 0.25])
+    """
+    out = np.empty((*below.shape[:-1], below.shape[-1] + 1))
+    out[..., :-1] = below
+    out[..., -1] = last
+    out[..., 1:] -= below
     return out
 
 

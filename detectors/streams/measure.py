@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from detectors.streams.expected import FLOOR, cuts_of
-from detectors.streams.scores import NAMES, chi_square, polynomials, smooth_scores, wilson_hilferty
+from detectors.streams.expected import FLOOR, cuts_of, steps
+from detectors.streams.scores import NAMES, chi_square, smooth_scores, wilson_hilferty
 from detectors.streams.shape import MERGED, VALUES, Panel, Shape
 
 Floats = NDArray[np.float64]
@@ -37,9 +37,9 @@ def measure(shape: Shape, counts: Ints, shares: Floats) -> Measured:
     cells = cells_of(panel, counts)
     n = cells.sum(-1)
     root = np.sqrt(np.maximum(n, 1.0))[..., None]
-    location = smooth_scores(cells, shares, polynomials(shares, 1))
+    location = smooth_scores(cells, shares, 1)
     moved = np.where(panel.numeric[:, None], at_own_location(panel, cells, shares), shares)
-    scores = smooth_scores(cells, moved, polynomials(moved, len(NAMES)))
+    scores = smooth_scores(cells, moved)
     mix = along(panel, shares)
     scores[..., 0] = np.where(panel.numeric, location[..., 0], (cells * mix).sum(-1) / root[..., 0])
     rest, size = _rest(panel, cells, moved, mix)
@@ -63,21 +63,23 @@ def at_own_location(panel: Panel, cells: Floats, shares: Floats) -> Floats:
     cuts = cuts_of(shares)
     n = cells.sum(-1)
     floor = FLOOR * panel.shares + 1e-300
-    shift = np.zeros(n.shape)
+    least = floor * (panel.shares > 0)
     moved = shares
     for _ in range(2):
-        at = cuts + shift[..., None]
-        edge = np.zeros((*at.shape[:-1], 1))
-        density = np.exp(-at * at / 2) / np.sqrt(2 * np.pi)
-        slope = np.diff(density, axis=-1, prepend=edge, append=edge)
+        density = np.multiply(cuts, cuts)
+        density *= -0.5
+        np.exp(density, out=density)
+        density /= np.sqrt(2 * np.pi)
+        slope = steps(density, 0.0)
         gain = slope / np.maximum(moved, floor)
-        information = n * (slope * gain).sum(-1)
+        information = n * np.einsum("...b,...b->...", slope, gain)
         # here a positive shift moves mass to lower cells; its sign is of no interest to the shape
-        step = np.where(information > 0, (cells * gain).sum(-1) / np.maximum(information, 1e-300), 0.0)
-        shift = shift + np.clip(step, -0.5, 0.5)
-        below = ndtr(cuts + shift[..., None])
-        moved = np.maximum(np.diff(below, axis=-1, prepend=edge, append=edge + 1.0), floor * (panel.shares > 0))
-        moved = moved / moved.sum(-1, keepdims=True)
+        score = np.einsum("...b,...b->...", cells, gain)
+        step = np.where(information > 0, score / np.maximum(information, 1e-300), 0.0)
+        cuts += np.clip(step, -0.5, 0.5)[..., None]
+        moved = steps(ndtr(cuts), 1.0)
+        np.maximum(moved, least, out=moved)
+        moved /= moved.sum(-1, keepdims=True)
     return moved
 
 
@@ -93,7 +95,7 @@ def _rest(panel: Panel, cells: Floats, shares: Floats, mix: Floats) -> tuple[Flo
     merged, of = _merged(panel, cells), _merged(panel, shares)
     rest = chi_square(merged, of)
     free = np.where(panel.numeric, len(NAMES), panel.direction.any(-1))
-    gone = (smooth_scores(merged, of, polynomials(of, len(NAMES))) ** 2).sum(-1)
+    gone = (smooth_scores(merged, of) ** 2).sum(-1)
     own = _merged(panel, shares * mix)  # the direction in merged cells, of which a part is lost
     kept = np.where(of > 0, own / np.maximum(of, 1e-300), 0.0)
     power = np.maximum((own * kept).sum(-1), 1e-9)
@@ -110,10 +112,13 @@ def _spike(cells: Floats, shares: Floats) -> tuple[Floats, Floats]:
     """
     n = cells.sum(-1)
     due = n[..., None] * shares
-    excess = 2 * (np.sqrt(cells + 0.375) - np.sqrt(due + 0.375))
+    due += 0.375
+    excess = cells + 0.375
+    np.sqrt(excess, out=excess)
+    excess -= np.sqrt(due)
     top = np.argmax(excess, axis=-1)[..., None]
-    more = np.take_along_axis(cells - due, top, axis=-1)[..., 0]
-    return np.take_along_axis(excess, top, axis=-1)[..., 0], more / np.maximum(n, 1.0)
+    found, usual, high = (np.take_along_axis(x, top, axis=-1)[..., 0] for x in (cells, due, excess))
+    return 2 * high, (found - (usual - 0.375)) / np.maximum(n, 1.0)
 
 
 def _merged(panel: Panel, cells: Floats) -> Floats:

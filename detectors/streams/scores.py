@@ -7,6 +7,8 @@ is the omnibus rest. (J. Neyman, "Smooth test" for goodness of fit, 1937; Wilson
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,11 +16,34 @@ Floats = NDArray[np.float64]
 NAMES = ("location", "scale", "skew", "tails")
 
 
+def _directions(shares: Floats, degree: int) -> Iterator[Floats]:
+    """`polynomials` one after the other, (..., B) each.
+
+    By the three-term recurrence of orthogonal polynomials (Stieltjes): x phi_k less its part along phi_k and phi_(k-1) is
+    phi_(k+1) but for its length. The product of these lengths is the length of what is left of x^k.
+    """
+    rank = 2 * np.cumsum(shares, -1) - shares - 1
+    phi, before = np.ones_like(shares), np.zeros_like(shares)
+    length, left = np.zeros(shares.shape[:-1]), np.ones(shares.shape[:-1])
+    for _ in range(degree):
+        new = rank * phi
+        along = np.einsum("...b,...b,...b->...", shares, new, phi)
+        new -= along[..., None] * phi
+        before *= length[..., None]
+        new -= before
+        square = np.einsum("...b,...b,...b->...", shares, new, new)
+        left = left * square
+        length = np.where(left > 1e-9, np.sqrt(square), 0.0)
+        new *= np.where(left > 1e-9, 1 / np.where(left > 1e-9, length, 1.0), 0.0)[..., None]
+        yield new
+        phi, before = new, phi.copy()
+
+
 def polynomials(shares: Floats, degree: int = 4) -> Floats:
     """Polynomials in the mid-rank, orthonormal under the given shares; shape (..., degree, B).
 
-    Gram-Schmidt on powers of the mid-rank, so cells need not be equally likely. A direction that the cells cannot tell apart
-    (fewer than degree + 1 cells with mass) is zero.
+    Of the mid-rank, so cells need not be equally likely. A direction that the cells cannot tell apart (fewer than degree + 1
+    cells with mass) is zero.
 
     `shares`, shape (..., B), sum to 1.
 
@@ -26,31 +51,19 @@ def polynomials(shares: Floats, degree: int = 4) -> Floats:
     >>> np.round(phi @ phi.T / 4, 6).diagonal()
     array([1., 1., 1., 0.])
     """
-    rank = 2 * np.cumsum(shares, -1) - shares - 1
-    out = np.zeros((*shares.shape[:-1], degree, shares.shape[-1]))
-    power = np.ones_like(shares)
-    for k in range(degree):
-        power = power * rank
-        new = power - (shares * power).sum(-1, keepdims=True)
-        for j in range(k):
-            new = new - (shares * new * out[..., j, :]).sum(-1, keepdims=True) * out[..., j, :]
-        size = (shares * new * new).sum(-1, keepdims=True)
-        out[..., k, :] = np.where(size > 1e-9, new / np.sqrt(np.maximum(size, 1e-9)), 0.0)
-    return out
+    return np.stack(list(_directions(shares, degree)), axis=-2)
 
 
-def smooth_scores(counts: Floats, shares: Floats, phi: Floats | None = None) -> Floats:
+def smooth_scores(counts: Floats, shares: Floats, degree: int = 4) -> Floats:
     """Scores y_k = sum_b c_b phi_k(b) / sqrt(n): mean 0, variance 1 and uncorrelated when events follow `shares`.
 
-    `counts`, `shares` shape (..., B); returns (..., 4), zero where there are no events.
+    `counts`, `shares` shape (..., B); returns (..., degree), zero where there are no events.
 
-    >>> smooth_scores(np.array([0., 0., 10., 10.]), np.full(4, 0.25)).round(2)
+    >>> (smooth_scores(np.array([0., 0., 10., 10.]), np.full(4, 0.25)) + 1e-9).round(2)
     array([ 4.,  0., -2.,  0.])
     """
-    phi = polynomials(shares) if phi is None else phi
-    n = counts.sum(-1)
-    total: Floats = np.einsum("...b,...kb->...k", counts, phi)
-    out: Floats = total / np.sqrt(np.maximum(n, 1.0))[..., None]
+    total: Floats = np.stack([np.einsum("...b,...b->...", counts, phi) for phi in _directions(shares, degree)], axis=-1)
+    out: Floats = total / np.sqrt(np.maximum(counts.sum(-1), 1.0))[..., None]
     return out
 
 
@@ -60,8 +73,10 @@ def chi_square(counts: Floats, shares: Floats) -> Floats:
     >>> float(chi_square(np.array([6., 4.]), np.array([0.5, 0.5])))
     0.4
     """
-    expected = counts.sum(-1, keepdims=True) * shares
-    out: Floats = np.where(expected > 0, (counts - expected) ** 2 / np.where(expected > 0, expected, 1.0), 0.0).sum(-1)
+    due = counts.sum(-1, keepdims=True) * shares
+    apart = counts - due
+    apart *= apart
+    out: Floats = np.divide(apart, due, out=np.zeros_like(due), where=due > 0).sum(-1)
     return out
 
 
