@@ -1,9 +1,9 @@
 """Which clock the traffic of a reference followed, where nobody has named a time zone.
 
-Each date at which large zones change their clocks splits the reference into two parts that share one season only if the season is moved by
-an hour between them, or only if it is not. Both are tried: harmonics of the local day and week are fitted to hourly shares in local
-time of either clock, each week held against what the other weeks taught, and what is left is made white. With e the remains
-in the column's two liveliest directions, v their variance,
+Each date at which large zones change their clocks splits the reference into two parts that share one season only if it is moved by an
+hour between them, or only if it is not. Both are tried: harmonics of the local day and week are fitted to hourly shares in local time of
+either clock, each quarter of the weeks held against what the others taught, and what is left is made white. With e the remains in the
+two liveliest directions of each column, v their variance,
 
     d_h = sum over directions of (e_still^2 - e_moved^2) / 2 v,    gain = sum d,    t = gain / sqrt(sum d^2)
 
@@ -27,6 +27,7 @@ Ints = NDArray[np.int64]
 LEAST_DAYS = 6.9  # of reference: a shorter one has no season that could be moved
 LONGEST_MS = 2 * HOUR_MS  # of a window in which an hour more or less is to be seen
 GAIN, SURE = 6.0, 3.0
+PARTS = 4  # of the reference, each held against the others
 DIRECTIONS = 2  # of a column's cells: as a rule its location and its width
 BOUND = 4.0  # sd beyond which remains say no more: a glitch is no clock
 
@@ -47,7 +48,7 @@ def found(sums: Hours, history: History, fold: Ints) -> Clock:
     if not open_:
         return clock
     y, weight = _liveliest(sums)
-    trial = _Trial(y, weight, centre, fold[first], history.days)
+    trial = _Trial(y, weight, centre, fold[first] % PARTS, history.days)
     still = trial.left(clock)
     while True:
         moves = [(change, moved) for change in sorted(open_) if (moved := clock.moved(change)) is not None]
@@ -88,13 +89,14 @@ class _Trial:
         x = columns(self._centre, clock, self._days)
         (H, P), S = x.shape, self._y.shape[1]
         products = (x[:, :, None] * x[:, None, :]).reshape(H, P * P)
+        parts = [self._fold == f for f in np.unique(self._fold)]
+        A = [(self._weight[own].T @ products[own]).reshape(S, P, P) for own in parts]
+        B = [(self._weight[own] * self._y[own]).T @ x[own] for own in parts]
         out = np.zeros_like(self._y)
-        for f in np.unique(self._fold):
-            keep, inside = self._fold != f, self._fold == f
-            A = (self._weight[keep].T @ products[keep]).reshape(S, P, P)
-            A += (1e-3 * np.einsum("spp->s", A) / P + 1e-9)[:, None, None] * np.eye(P)
-            B = (self._weight[keep] * self._y[keep]).T @ x[keep]
-            out[inside] = self._y[inside] - x[inside] @ np.linalg.solve(A, B[:, :, None])[:, :, 0].T
+        for own, A_own, B_own in zip(parts, A, B, strict=True):
+            others = sum(A) - A_own
+            others += (1e-3 * np.einsum("spp->s", others) / P + 1e-9)[:, None, None] * np.eye(P)
+            out[own] = self._y[own] - x[own] @ np.linalg.solve(others, (sum(B) - B_own)[:, :, None])[:, :, 0].T
         return out * np.sqrt(self._weight)
 
     @staticmethod
