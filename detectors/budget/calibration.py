@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import bunching, calendar, mixes, pooled, profile, rare, season, slots
+from detectors.budget import bunching, calendar, dispersion, mixes, pooled, profile, rare, season, slots
 from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Learnt, Options, TooLittle
 from detectors.budget.clock import Clock
@@ -188,7 +188,10 @@ def _law(
     law = learn(Residuals(rest, seen & ~rate, inverse, signed, cadence, kin, fold, end), known.spent, stage)
     hour = rare.hour_of(history.start_ms + window // 2, options.zone(clock), history.days)
     upper = single(np.where(rate, rare.limits(np.where(rate, past.value, 0.0), past.events, hour), 1.0))
-    tape = Tape(np.where(rate, past.value, law.z), past.events, past.elapsed, rate, law.dead, law.cost, upper[hour])
+    steps = np.diff(end, prepend=end[0] - 1)
+    filters = dispersion.learnt(law.wander, rate, past.value, past.events, upper[hour], steps)
+    limit, size = dispersion.predicted(filters, rate, past.value, past.events, upper[hour], steps)
+    tape = Tape(np.where(rate, past.value, law.z), past.events, past.elapsed, rate, law.dead, law.cost, limit, size)
     weights = bet_weights(np.array([s.weight for s in streams]), signed)
     trial = Trial(options.budget_ms / window, history.span_ms / window)
     clip = trial.clip(tape, weights)
@@ -204,7 +207,7 @@ def _law(
     both = Tape(
         np.c_[tape.z, above.z], np.c_[past.events, there], np.c_[past.elapsed, elapsed(end, there, end[0] - 1)],
         np.r_[rate, np.zeros(P, bool)],
-        np.r_[law.dead, above.dead], np.r_[law.cost, above.cost], np.c_[upper[hour], one],
+        np.r_[law.dead, above.dead], np.r_[law.cost, above.cost], np.c_[limit, one], np.c_[size, one],
     )  # fmt: skip
     everything = Calibration.combined(weights, pool)
     widths, replayed = trial.pooled(both, everything, kappa, clip, len(streams))
@@ -215,7 +218,6 @@ def _law(
         tails=np.concatenate([law.tails, above.tails], axis=2),
         dead=both.dead, cost=both.cost, kappa=widths * stage.inflation, upper=upper,
     )  # fmt: skip
-    filters = law.wander.followed_by(above.wander)
-    done = Calibration(options, frozen, cadences, history.days, learnt, filters, pool, clip, {}, clock)
+    done = Calibration(options, frozen, cadences, history.days, learnt, filters.followed_by(above.wander), pool, clip, {}, clock)
     typical = np.array([float(np.median(past.events[seen[:, j], j])) if seen[:, j].any() else 0.0 for j in range(len(streams))])
     return replace(done, report=report(done, typical, wider, replayed))

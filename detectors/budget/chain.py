@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar, rivals, tail
+from detectors.budget import calendar, dispersion, rivals, tail
 from detectors.budget import pooled as pooling
 from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Options
 from detectors.budget.clock_choice import movable
 from detectors.budget.effects import per_score
-from detectors.budget.evidence import LAMBDAS, advance, credit, gaussian, poisson
+from detectors.budget.evidence import LAMBDAS, advance, credit, dispersed, gaussian
 from detectors.budget.heritage import carried, forget
 from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
@@ -58,6 +58,7 @@ class Chain:
         self._cadence = [np.flatnonzero(np.array([s.cadence == k for s in streams])) for k in c.cadences]
         self._law = np.array([s.law for s in streams])
         self._signed, self._rate = self._law == "signed", self._law == "rate"
+        self._seldom = np.flatnonzero(self._rate)
         self._length = np.r_[np.array([s.cadence for s in streams], float), c.pool.cadence]
         self._leaks = np.r_[~self._rate, np.ones(c.pool.size, bool)]
         self._below, self._above = c.wander.split(len(streams))
@@ -186,8 +187,12 @@ class Chain:
         told = np.where(self._signed[self._telling], told, np.maximum(told, 0.0))
         log_e = gaussian(bounded, c.learnt.dead, c.learnt.cost)
         upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.zone(state.clock), c.days)[0]]
-        rare = np.flatnonzero(self._rate)
-        log_e[rare] = poisson(value[rare], events[rare], upper[rare], c.learnt.kappa[rare])
+        at = self._seldom
+        due = events[at] * upper[at]
+        mean, size, level[at], spread[at] = dispersion.follow(
+            self._below.w[at], level[at], spread[at], value[at], due, seen[at] & ~state.held[at]
+        )
+        log_e[at, 0], log_e[at, 1] = dispersed(value[at], due * mean, size, c.learnt.kappa[at]), -np.inf
         closed = np.r_[seen, there]
         started = np.where(state.last_ms < 0, start_ms, state.last_ms)
         elapsed = np.where(closed, credit((end - started) / window, self._length, window), 0.0)

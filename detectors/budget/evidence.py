@@ -42,13 +42,19 @@ def gaussian(z: Floats, dead: Floats, cost: Floats) -> Floats:
     return bet - (LAMBDAS * dead[:, None] + cost)[:, None, :]
 
 
-def poisson(hits: Floats, n: Floats, rate: Floats, bunching: Floats) -> Floats:
-    """ln e of rare events, shape (streams, 2, ratios): (c ln r - n q (r - 1)) / D for a rise; nothing is bet on a fall.
+def dispersed(hits: Floats, due: Floats, size: Floats, bunching: Floats) -> Floats:
+    """ln e of `hits` rare events where `due` are expected at most, shape (..., streams, ratios): a rise by each ratio r against none.
 
-    Valid for every rate up to q (`rate`). `bunching` D > 1 tempers the bet where events come in bunches.
+    The likelihood ratio of two negative binomial laws of one `size` k, c ln r - (c + k) ln(1 + due (r - 1) / (k + due)), divided by D.
+    It is fair for every mean up to `due`, and Poisson's where k is large. `bunching` D > 1 tempers it where events come in bunches.
+
+    >>> one = np.ones(1)
+    >>> float(dispersed(3 * one, one, 1e9 * one, one)[0, 1].round(3))  # 3 ln 2 - 1
+    1.079
     """
-    rise = (hits[..., None] * np.log(RATIOS) - (n * rate)[..., None] * (RATIOS - 1)) / bunching[:, None]
-    return np.stack([rise, np.full_like(rise, -np.inf)], axis=-2)
+    more = np.log1p(due[..., None] * (RATIOS - 1) / (size + due)[..., None])
+    out: Floats = (hits[..., None] * np.log(RATIOS) - (hits + size)[..., None] * more) / bunching[:, None]
+    return out
 
 
 def credit(elapsed: Floats, length: Floats, window_ms: int) -> Floats:

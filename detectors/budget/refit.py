@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from detectors.budget import pooled
+from detectors.budget import dispersion, pooled
 from detectors.budget.calendar import DAY_MS
 from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
@@ -62,11 +62,15 @@ def fitted(calibration: Calibration, left: Left) -> Calibration:
     P, one = c.pool.size, np.ones(value.shape)
     data = Residuals(value, there, one, np.zeros(P, bool), c.pool.cadence, np.arange(P), quarters, left.end)
     above = learn(data, np.ones(P), c.stage)
+    steps = np.diff(left.end, prepend=left.end[0] - 1)
+    usual = c.learnt.upper[left.hour]
+    filters = dispersion.learnt(law.wander, rate, past.value, past.events, usual, steps)
+    limit, size = dispersion.predicted(filters, rate, past.value, past.events, usual, steps)
     cost = np.maximum(np.r_[law.cost, above.cost], c.learnt.cost)  # a refit makes nothing bolder
     tape = Tape(
         np.c_[np.where(rate, past.value, law.z), above.z], np.c_[past.events, there],
         np.c_[past.elapsed, elapsed(left.end, there, left.end[0] - 1)], np.r_[rate, np.zeros(P, bool)],
-        c.learnt.dead, cost, np.c_[c.learnt.upper[left.hour], one],
+        c.learnt.dead, cost, np.c_[limit, one], np.c_[size, one],
     )  # fmt: skip
     span = float(left.end[-1] - left.end[0]) + 1
     kappa = c.learnt.kappa
@@ -75,4 +79,4 @@ def fitted(calibration: Calibration, left: Left) -> Calibration:
         own = [own_kappa(tape.only(part), c.clip, c.weights[part], limit * span) for part, limit in ((~late, ALONE), (late, POOLED))]
         kappa = np.maximum(kappa, np.concatenate(own))
     learnt = replace(c.learnt, tails=np.concatenate([law.tails, above.tails], axis=2), cost=cost, kappa=kappa)
-    return replace(c, learnt=learnt, wander=law.wander.followed_by(above.wander))
+    return replace(c, learnt=learnt, wander=filters.followed_by(above.wander))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget.evidence import LAMBDAS, LARGEST, LEAK, RATIOS
+from detectors.budget.evidence import LAMBDAS, LARGEST, LEAK, dispersed
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,7 +27,7 @@ CACHED = 40_000  # numbers that are worked on together
 @dataclass(frozen=True, slots=True)
 class Tape:
     """The reference as the bets see it: `z` (T, S) out of fold, or counts where `rate`; `events`, `elapsed` (T, S), 0 where unseen;
-    per stream `rate` flags, `dead`, `cost`; `upper` (T, S) limits of the rates."""
+    per stream `rate` flags, `dead`, `cost`; of the rates, `upper` (T, S) limits and `size` (T, S) of their law."""
 
     z: Floats
     events: Floats
@@ -36,12 +36,13 @@ class Tape:
     dead: Floats
     cost: Floats
     upper: Floats
+    size: Floats
 
     def only(self, some: Flags) -> Tape:
         """The tape of some streams alone."""
         return Tape(
             self.z[:, some], self.events[:, some], self.elapsed[:, some], self.rate[some], self.dead[some], self.cost[some],
-            self.upper[:, some],
+            self.upper[:, some], self.size[:, some],
         )  # fmt: skip
 
 
@@ -90,11 +91,9 @@ class Block:
         return out
 
     def _rare(self, tape: Tape, rows: Ints) -> Floats:
-        """As `evidence.poisson`, rises only."""
         at = (rows[:, None], self.streams)
-        per, due = tape.z[at] / self.kappa, tape.events[at] * tape.upper[at] / self.kappa
-        log_e = per[:, None] * np.log(RATIOS)[:, None] - due[:, None] * (RATIOS - 1)[:, None]
-        out: Floats = np.exp(np.minimum(log_e, 230.0, out=log_e), out=log_e)[:, :, None]
+        log_e = dispersed(tape.z[at], tape.events[at] * tape.upper[at], tape.size[at], self.kappa).transpose(0, 2, 1)
+        out: Floats = np.exp(np.minimum(log_e, 230.0))[:, :, None]
         return out
 
     def advance(self, sums: Floats, e: Floats, elapsed: Floats, seen: Flags | None, spare: Floats) -> None:

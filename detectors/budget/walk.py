@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar, pooled, tail, wander
+from detectors.budget import calendar, dispersion, pooled, tail, wander
 from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
 from detectors.budget.rare import hour_of
@@ -66,11 +66,12 @@ def tape_of(calibration: Calibration, left: Left) -> Tape:
     z = tail.straighten(u, c.learnt.tails[:, :, :S])
     value, there = pooled.values(c.pool, z, past.seen & ~rate, np.round(left.end).astype(np.int64) - 1)
     one = np.ones(value.shape)
+    limit, size = dispersion.predicted(below, rate, past.value, past.events, c.learnt.upper[left.hour], steps)
     u = wander.innovations(above, value, one, there, steps[:, None] / c.pool.cadence)
     return Tape(
         np.c_[np.where(rate, past.value, z), tail.straighten(u, c.learnt.tails[:, :, S:])], np.c_[past.events, there],
         np.c_[past.elapsed, elapsed(left.end, there, left.end[0] - 1)],
-        np.r_[rate, np.zeros(P, bool)], c.learnt.dead, c.learnt.cost, np.c_[c.learnt.upper[left.hour], one],
+        np.r_[rate, np.zeros(P, bool)], c.learnt.dead, c.learnt.cost, np.c_[limit, one], np.c_[size, one],
     )  # fmt: skip
 
 

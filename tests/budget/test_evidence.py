@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import logsumexp
 
-from detectors.budget.evidence import LAMBDAS, LEAK, RATIOS, advance, gaussian, poisson
+from detectors.budget.evidence import LAMBDAS, LEAK, RATIOS, advance, dispersed, gaussian
 
 GRID = np.linspace(-14, 14, 4001)
 
@@ -27,13 +27,23 @@ def test_gaussian_bets_are_fair(part: float, sd: float, dead: float, slack: floa
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 2000), st.floats(1e-4, 0.3), st.floats(0, 1), st.floats(1, 6))
-def test_poisson_bets_are_fair(n: int, limit: float, part: float, bunching: float) -> None:
+def test_bets_on_rare_events_are_fair(n: int, limit: float, part: float, bunching: float) -> None:
     """For every rate up to the limit, and tempered bets all the more."""
     hits = np.arange(n + 1, dtype=float)
     chance = stats.binom.logpmf(hits, n, part * limit)
-    log_e = poisson(hits[:, None], np.full((n + 1, 1), float(n)), np.array([limit]), np.array([bunching]))
-    assert (logsumexp(log_e[:, 0, 0] + chance[:, None], axis=0) <= 1e-6).all()
-    assert (log_e[:, 0, 1] == -np.inf).all(), "nothing is bet on a fall"
+    log_e = dispersed(hits[:, None], np.full((n + 1, 1), n * limit), np.full((n + 1, 1), 1e9), np.array([bunching]))
+    assert (logsumexp(log_e[:, 0] + chance[:, None], axis=0) <= 1e-6).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1e-3, 30), st.floats(0.05, 1), st.floats(0.1, 100))
+def test_bets_on_moody_events_are_fair(due: float, part: float, size: float) -> None:
+    """Negative binomial counts of that size, for every mean up to the one that is due."""
+    hits = np.arange(20_000, dtype=float)
+    chance = stats.nbinom.logpmf(hits, size, size / (size + part * due))
+    one = np.ones((len(hits), 1))
+    log_e = dispersed(hits[:, None], due * one, size * one, np.ones(1))
+    assert (logsumexp(log_e[:, 0] + chance[:, None], axis=0) <= 1e-6).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -60,6 +70,6 @@ def test_sums_cannot_overflow() -> None:
 
 @pytest.mark.parametrize(("hits", "n", "because"), [(20, 300, "two hundred times the limit"), (4, 20, "four in a thin window")])
 def test_rare_things_speak_at_once(hits: float, n: float, because: str) -> None:
-    e = np.exp(poisson(np.array([hits]), np.array([n]), np.array([1e-4]), np.ones(1)))
-    assert e[0, 0].mean() > 1e6, because
+    e = np.exp(dispersed(np.array([hits]), np.array([n * 1e-4]), np.array([1e9]), np.ones(1)))
+    assert e[0].mean() > 1e6, because
     assert len(RATIOS) == len(LAMBDAS), "bets of both kinds share one table"
