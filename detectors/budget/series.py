@@ -20,6 +20,7 @@ from detectors.streams.shape import Shape
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 CHUNK = 32  # windows measured at a time: what stays in the cache
 HOUR_MS = 3_600_000
 
@@ -83,6 +84,50 @@ def _starts(starts: Ints, part: slice) -> Ints:
     return inside
 
 
+def _closings(now: Ints, history: History, cadence: int) -> Flags:
+    """Which windows close a block, per column (T, K); columns of one model mostly have the same events, so each pattern is walked once."""
+    patterns, which = np.unique(now, axis=1, return_inverse=True)
+    out: Flags = np.stack([blocks.closings(p, history.start_ms, history.window_ms, cadence) for p in patterns.T], axis=1)[:, which.ravel()]
+    return out
+
+
+class _Open:
+    """The open blocks of one cadence: windows go in a chunk at a time, closed blocks come out."""
+
+    def __init__(self, shape: Shape, closes: Flags) -> None:
+        """`closes` (T, K): the windows at which each column's blocks close."""
+        self.closes = closes
+        self._shape = shape
+        self._widths = np.diff(shape.layout.bounds)
+        self._counts = np.zeros(shape.layout.width, np.int64)
+        self._due = np.zeros(shape.panel.shares.shape)
+
+    def add(self, part: slice, chunk: Ints, due: Floats) -> tuple[Ints, Ints, Floats]:
+        """(rows, cells (rows, width), shares (rows, K, B)) of the windows of this chunk that close a block of any column."""
+        closes = self.closes[part]
+        at: Ints = np.flatnonzero(closes.any(axis=1))
+        counts, usual = np.zeros((len(at), chunk.shape[1]), np.int64), np.zeros((len(at), *due.shape[1:]))
+        begin = 0
+        for i, row in enumerate(at):
+            self._counts += chunk[begin : row + 1].sum(0)
+            self._due += due[begin : row + 1].sum(0)
+            begin = int(row) + 1
+            gone = closes[row]
+            if gone.all():
+                counts[i], usual[i] = self._counts, self._due
+                self._counts[:], self._due[:] = 0, 0.0
+            else:
+                cells = np.repeat(gone, self._widths)
+                counts[i, cells], usual[i, gone] = self._counts[cells], self._due[gone]
+                self._counts[cells], self._due[gone] = 0, 0.0
+        self._counts += chunk[begin:].sum(0)
+        self._due += due[begin:].sum(0)
+        n = self._shape.layout.totals(counts)
+        usual /= np.maximum(n, 1)[:, :, None]
+        np.copyto(usual, self._shape.panel.shares, where=(n == 0)[:, :, None])
+        return at + part.start, counts, usual
+
+
 def series(shape: Shape, cadences: tuple[int, ...], history: History, x: Floats, fold: Ints, gammas: Sequence[Floats]) -> Series:
     """Walk the reference as the chain will walk the stream, each window held against the profile `gammas[fold]` learnt without it."""
     layout, window = shape.layout, history.window_ms
@@ -91,23 +136,21 @@ def series(shape: Shape, cadences: tuple[int, ...], history: History, x: Floats,
     place = np.array([s.place for s in shape.streams], np.int64)
     column = np.array([s.column for s in shape.streams], np.int64)
     which = [np.flatnonzero(np.array([s.cadence == c for s in shape.streams])) for c in cadences]
-    pending = blocks.nothing(layout, cadences, shape.panel.places.shape[1])
+    now = np.concatenate([layout.totals(chunk) for _, chunk in rows(layout, history)])
+    open_blocks = [_Open(shape, _closings(now, history, c)) for c in cadences]
     for part, chunk in rows(layout, history):
         shares = np.empty((len(chunk), *shape.panel.shares.shape))
         for f in np.unique(fold[part]):
             mine = fold[part] == f
             shares[mine] = expected(shape.panel, gammas[f], x[part][mine])
-        found: list[list[tuple[int, blocks.Closed]]] = [[] for _ in cadences]
-        for i, flat in enumerate(chunk):
-            pending, closed = blocks.add(layout, cadences, pending, int(history.start_ms[part.start + i]), window, flat, shares[i])
-            for due in np.flatnonzero(closed.mask.any(axis=1)):
-                found[int(due)].append((part.start + i, closed))
-        for j, some in enumerate(found):
-            if some and len(which[j]):
-                got = measure(shape, np.stack([c.counts[j] for _, c in some]), np.stack([c.shares[j] for _, c in some]))
-                mask = np.stack([c.mask[j] for _, c in some])[:, column[which[j]]]
-                spot = np.ix_(np.array([t for t, _ in some]), which[j])
-                value[spot], effect[spot] = got.value[:, place[which[j]]], got.effect[:, place[which[j]]]
+        due = shares * now[part][:, :, None]
+        for j, block in enumerate(open_blocks):
+            at, counts, usual = block.add(part, chunk, due)
+            if len(at) and len(which[j]):
+                got = measure(shape, counts, usual)
+                mask = block.closes[at][:, column[which[j]]]
+                spot = np.ix_(at, which[j])
+                value[spot], effect[spot] = got.value[:, place[which[j]]] * mask, got.effect[:, place[which[j]]] * mask
                 events[spot] = got.events[:, place[which[j]]] * mask
     end = history.start_ms + window
     for s in range(S):

@@ -69,7 +69,7 @@ def _loss(r: Floats, inverse: Floats, seen: Flags, steps: Floats, rho: Floats, t
         if t % 8 == 7:
             total += np.log(product, out=product)
             product.fill(1.0)
-        if e2.max(initial=0.0) > 16.0:
+        if np.maximum.reduce(e2, axis=None) > 16.0:
             e *= np.sqrt(np.minimum(e2, 16.0) / np.maximum(e2, 1e-12))
             np.minimum(e2, 16.0, out=e2)
         total += e2

@@ -67,3 +67,20 @@ def add(
     kept = Pending(np.where(gone, 0, counts), np.where(mask[:, :, None], 0.0, expected), np.where(mask, -1, first))
     share = np.where(mask[:, :, None], expected / np.maximum(events, 1)[:, :, None], shares)
     return kept, Closed(mask, first, counts, share)
+
+
+def closings(now: NDArray[np.int64], start_ms: NDArray[np.int64], window_ms: int, cadence: int) -> NDArray[np.bool_]:
+    """At which windows of a whole stretch `add` closes a block of a column with `now` (T,) events a window, nothing pending before.
+
+    >>> closings(np.array([30, 0, 10, 15, 40]), 300_000 * np.arange(5), 300_000, 1).tolist()
+    [True, False, False, True, True]
+    """
+    out = np.zeros(len(now), bool)
+    length, n, first = cadence * window_ms, 0, -1
+    at = np.flatnonzero(now)
+    for t, events, start in zip(at.tolist(), now[at].tolist(), start_ms[at].tolist(), strict=True):
+        first = start if first < 0 else first
+        n, end = n + events, start + window_ms
+        if end // length > first // length and (n >= ENOUGH or end - first >= PATIENCE_MS):
+            out[t], n, first = True, 0, -1
+    return out

@@ -151,3 +151,17 @@ def test_a_mix_that_sways_has_a_direction_and_noise_has_none() -> None:
     rest = next(s for s in again.streams if s.statistic == "categories")
     assert abs(np.corrcoef(values.value[:, mix.place], sway)[0, 1]) > 0.8
     assert abs(np.corrcoef(values.value[:, rest.place], sway**2)[0, 1]) < 0.3
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=80), st.sampled_from([1, 12]))
+def test_blocks_of_a_stretch_close_where_blocks_of_single_windows_do(story: list[tuple[int, int]], cadence: int) -> None:
+    """Thin windows, empty ones and gaps included."""
+    place = layout(columns_of("x", "numeric", "inputs"), {"x": 7})
+    start = WINDOW * np.cumsum([1 + gap for _, gap in story])
+    pending = blocks.nothing(place, (cadence,), 2)
+    closed = []
+    for (n, _), at in zip(story, start, strict=True):
+        pending, now = blocks.add(place, (cadence,), pending, int(at), WINDOW, np.array([0, 0, 0, 0, n, 0, 0]), np.array([[0.5, 0.5]]))
+        closed.append(bool(now.mask[0, 0]))
+    assert blocks.closings(np.array([n for n, _ in story]), start, WINDOW, cadence).tolist() == closed
