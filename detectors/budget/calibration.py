@@ -19,6 +19,7 @@ from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Learnt, Options, TooLittle
 from detectors.budget.clock import Clock
 from detectors.budget.clock_choice import found
+from detectors.budget.episodes import as_json, episodes, without
 from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
 from detectors.budget.law import Residuals, learn
@@ -56,6 +57,8 @@ def calibrate(columns: Sequence[Column], history: History, options: Options) -> 
         raise ValueError(f"calibration: history lacks column(s) {', '.join(missing) or '(there are none)'}")
     if len(history.start_ms) < 8:
         raise TooLittle(f"calibration: {len(history.start_ms)} windows of history, at least 8 are needed")
+    odd = episodes(columns, history, "UTC" if options.timezone == AUTO else options.timezone)
+    everything, history = history, without(history, odd)
     place = layout(columns, {c.name: history.counts[c.name].shape[1] for c in columns})
     totals, typical = totals_and_typical(place, history)
     if not typical.any():
@@ -75,7 +78,8 @@ def calibrate(columns: Sequence[Column], history: History, options: Options) -> 
     past, used = _streams(frozen, cadences, history, zone, sums, gamma, used)
     known, rest = _rest_of_season(frozen, past, history, zone)
     known = replace(known, spent=known.spent + used - 1)
-    return _law(frozen, cadences, history, options, clock, past, rest, gamma, known)
+    done = _law(frozen, cadences, history, options, clock, past, rest, gamma, known)
+    return replace(done, report=done.report | {"episodes": as_json(odd, everything)})
 
 
 def folds(day: Ints, days: float) -> Ints:
