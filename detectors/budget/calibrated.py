@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,10 @@ class Calibration:
     def zone(self) -> Zone:
         """Whose time of day the season follows."""
         return self.options.zone(self.clock)
+
+    def under(self, clock: Clock) -> Calibration:
+        """The same, read by another clock: `State.clock`, before live windows are refitted, rebased or held against the reference."""
+        return replace(self, clock=clock)
 
     @property
     def stage(self) -> Stage:

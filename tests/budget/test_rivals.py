@@ -62,6 +62,15 @@ def test_a_clock_change_pages_nobody(berlin: Chain) -> None:
     assert shown == "not seen to change its clock", "in the reference"
 
 
+def test_a_stretch_is_read_by_the_clock_of_the_state(berlin: Chain) -> None:
+    """Refits, new normals and trends look at live windows at once: under the clock that these have shown meanwhile."""
+    state = followed(berlin, traffic("Europe/Berlin", BEGIN, 2 * 288 + 24, 5))[-1][1]
+    assert state.clock.changes
+    later = traffic("Europe/Berlin", BEGIN + 3 * DAY_MS, 2 * 288, 6)
+    assert not pages_of(berlin.calibration.under(state.clock), later)[0]
+    assert pages_of(berlin.calibration, later)[0], "or it makes no difference"
+
+
 def test_without_it_there_would_be_pages(berlin: Chain) -> None:
     """Or the test above tests nothing."""
     utc_only = replace(berlin.calibration, options=replace(berlin.calibration.options, timezone="UTC"))
