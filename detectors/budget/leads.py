@@ -32,6 +32,8 @@ class Pointer:
         self._names = sorted(set(subjects))
         self._subject = np.array([self._names.index(s) for s in subjects], np.int64)
         self._weights = c.weights
+        self._families, self._size = c.pool.families, c.pool.size
+        self._of = np.array([c.pool.of_family(p) for p in range(self._size)], np.int64)
 
     def read(self, state: State, recovered: bool | None) -> Reading:
         """The reading after the window that led to `state`."""
@@ -50,12 +52,14 @@ class Pointer:
                 break
             i, side = int(spot) // 2, int(spot) % 2
             carried += float(sides[i, side]) / total
-            if i >= S and not self._new(named, -1 - c.pool.of_family(i - S), "all together", 0):
+            if i >= S and not self._new(named, -1 - int(self._of[i - S]), "all together", 0):
                 continue
             found = self._single(state, weighted, i, side) if i < S else self._together(state, weighted, i, side, parts)
             for lead, effect in found:
                 if self._new(named, c.shape.streams[lead.stream].column, lead.statistic, side if i < S else 0):
                     leads.append(self._placed(lead, total, shares))
+                if len(leads) >= MOST:
+                    break
                     passed = passed or abs(effect) >= self.least[lead.stream]
         return Reading(
             math.log10(max(total, 1e-300)), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads[:MOST]),
@@ -73,7 +77,7 @@ class Pointer:
         """How much each member has of its family's evidence, by the trails' squares, shape (M,)."""
         pool = self.calibration.pool
         square = state.trail[pool.members].max(axis=(1, 2), initial=0.0).astype(float) ** 2
-        whole = np.bincount(pool.family, square, pool.families) if pool.size else np.zeros(1)
+        whole = np.bincount(pool.family, square, self._families) if self._size else np.zeros(1)
         out: Floats = square / np.maximum(whole[pool.family], 1e-300)
         return out
 
@@ -81,9 +85,8 @@ class Pointer:
         c, S = self.calibration, len(self.calibration.shape.streams)
         both = sides.sum(-1)
         found = np.bincount(self._subject, both[:S], len(self._names))
-        if c.pool.size:
-            of = np.array([c.pool.of_family(p) for p in range(c.pool.size)])
-            family = np.bincount(of, both[S:], c.pool.families)
+        if self._size:
+            family = np.bincount(self._of, both[S:], self._families)
             found = found + np.bincount(self._subject[c.pool.members], parts * family[c.pool.family], len(self._names))
         return {name: float(part) / total for name, part in zip(self._names, found, strict=True)}
 
@@ -106,7 +109,7 @@ class Pointer:
     def _together(self, state: State, weighted: Floats, i: int, side: int, parts: Floats) -> Iterator[tuple[Lead, float]]:
         """The columns that moved most, for evidence that only all of them have."""
         c, S = self.calibration, len(self.calibration.shape.streams)
-        mine = np.flatnonzero(c.pool.family == c.pool.of_family(i - S))
+        mine = np.flatnonzero(c.pool.family == self._of[i - S])
         best = int(np.argmax(weighted[i, side]))
         for m in mine[np.argsort(-parts[mine], kind="stable")][:TOGETHER]:
             member = int(c.pool.members[m])
@@ -138,4 +141,7 @@ class Pointer:
 
     def _placed(self, lead: Lead, total: float, shares: dict[str, float]) -> Lead:
         alone = math.log10(max(shares[lead.subject] * total, 1e-300))
-        return Lead(**{n: getattr(lead, n) for n in Lead.__slots__} | {"share": lead.share / total, "log10_alone": alone})
+        return Lead(
+            lead.column, lead.subject, lead.group, lead.statistic, lead.direction, lead.size, lead.unit, lead.share / total, lead.onset_ms,
+            lead.events, alone, lead.stream, lead.level,
+        )  # fmt: skip
