@@ -42,6 +42,22 @@ def variances(cost: Floats) -> Floats:
     return out
 
 
+def together(weight: Floats, end: Floats, rho: Floats) -> Floats:
+    """sum_ij w_i w_j rho^|i-j| per stream (S,): what a wander of variance one does to a weighted sum.
+
+    `weight` (T, S), `end` (T,) of the windows, counted in windows; `rho` (S,) per window.
+
+    >>> together(np.ones((2, 1)), np.array([1.0, 2.0]), np.array([0.5])).tolist()
+    [3.0]
+    """
+    running, total = np.zeros(weight.shape[1]), np.zeros(weight.shape[1])
+    for row, gap in zip(weight, np.diff(end, prepend=end[0]), strict=True):
+        running *= rho**gap
+        total += row * (2 * running + row)
+        running += row
+    return total
+
+
 def spreads(calibration: Calibration) -> Floats:
     """What divides a lasting shift of a one-sided or pooled stream before it is z, at most: its sd, inflation included."""
     w = calibration.wander

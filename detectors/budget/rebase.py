@@ -20,7 +20,7 @@ from detectors.budget import calendar, levels
 from detectors.budget.bunching import DEAF
 from detectors.budget.calibrated import Calibration, Learnt, TooLittle
 from detectors.budget.calibration import single
-from detectors.budget.doubt import dead_zones, undecided
+from detectors.budget.doubt import dead_zones, together, undecided
 from detectors.budget.history import History
 from detectors.budget.pooled import left_out
 from detectors.budget.report import visible_shifts
@@ -123,12 +123,15 @@ def _levels(calibration: Calibration, left: Left, touched: Flags, typical: Float
     season = c.learnt.season.copy()
     season[0] = single(season[0] + np.where(touched & ~rate, mean, 0.0))
     upper, effect = c.learnt.upper.copy(), c.learnt.effect_mean
+    due = past.events * upper[left.hour]
+    whole = np.maximum(due.sum(0), 1e-300)
+    law, _ = c.wander.split(len(streams))
+    moods = law.tau2 * together(due, left.end, law.rho) + law.w * (due**2).sum(0)
     for i in np.flatnonzero(touched & rate):
-        # hits in bunches of D count as one in D; the hours keep their proportions
-        bunch = float(c.learnt.kappa[i])
-        due = float((past.events[:, i] * upper[left.hour, i]).sum())
+        # hits in bunches of D count as one in D, moods among them; the hours keep their proportions
+        bunch = float(c.learnt.kappa[i] + moods[i] / whole[i])
         limit = bunch * float(gammaincinv(past.value[:, i].sum() / bunch + 1, SURE))
-        upper[:, i] = single(np.minimum(upper[:, i] * limit / max(due, 1e-300), 1.0))
+        upper[:, i] = single(np.minimum(upper[:, i] * limit / whole[i], 1.0))
     sizes = np.where(past.seen, past.effect, 0.0).sum(0) / np.maximum(blocks, 1)
     effect = np.where(touched & ~signed & ~rate & (blocks > 0), sizes, effect)
     kappa = c.learnt.kappa.copy()
