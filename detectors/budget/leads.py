@@ -58,8 +58,6 @@ class Pointer:
             for lead, effect in found:
                 if self._new(named, c.shape.streams[lead.stream].column, lead.statistic, side if i < S else 0):
                     leads.append(self._placed(lead, total, shares))
-                if len(leads) >= MOST:
-                    break
                     passed = passed or abs(effect) >= self.least[lead.stream]
         return Reading(
             math.log10(max(total, 1e-300)), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads[:MOST]),
