@@ -24,7 +24,7 @@ from monitor.offline import Progress, Walk
 from monitor.plan import Model, Plan
 from monitor.reference import Reference
 from monitor.reference_file import Counts, check_fit, is_reference_file, read_reference
-from monitor.results import Result, collect
+from monitor.results import Result, collect, reported
 
 Config = str | Path | Mapping[str, Any] | Plan
 MOST_LATE = 0.01  # of a reference's events: what is out of order is no reference, whatever is left of it
@@ -40,8 +40,8 @@ class Learnt:
 
     @property
     def report(self) -> dict[str, dict[str, Any]]:
-        """The calibration report of each model: span, stage, inflated streams, smallest visible shifts."""
-        return {name: dict(ref.calibration.report) for name, (ref, _) in self.models.items() if ref.calibration is not None}
+        """The calibration report of each model: span, stage, inflated streams, smallest visible shifts, findings."""
+        return {name: reported(ref.calibration.report) for name, (ref, _) in self.models.items() if ref.calibration is not None}
 
 
 def plan_of(config: Config) -> Plan:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.cuts import CategoricalCuts, Cuts
+from monitor.findings import change_lines, findings
 from monitor.phrases import span
 from monitor.reference import Reference
 from monitor.wording import when
@@ -24,7 +25,7 @@ def described(reference: Reference, counts: Mapping[str, NDArray[np.int64]]) -> 
         "model": reference.model, "name": reference.name, "from_ms": reference.from_ms, "until_ms": reference.until_ms,
         "stage": report.get("stage"), "days": report.get("days"),
         "columns": {name: _column(cuts, counts.get(name)) for name, cuts in sorted(reference.cuts.items())},
-        "visible": report.get("visible", {}),
+        "visible": report.get("visible", {}), "changes": report.get("visible_changes", {}), "findings": findings(report),
     }  # fmt: skip
 
 
@@ -93,7 +94,8 @@ def told(found: Mapping[str, Any]) -> str:
     ]
     width = max((len(name) for name in found["columns"]), default=0)
     lines += [f"  {name:<{width}}  {column['sentence']}" for name, column in found["columns"].items()]
-    lines += visible_lines(found["visible"])
+    lines += [f"finding: {finding}" for finding in found["findings"]]
+    lines += visible_lines(found["visible"]) + change_lines(found["changes"])
     return "\n".join(lines)
 
 

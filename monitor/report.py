@@ -18,6 +18,7 @@ from typing import Any
 
 from detectors.scoring import poisson_upper
 from monitor.check import budget_words
+from monitor.findings import change_lines, findings
 from monitor.incident import Incident
 from monitor.plan import DAY_MS, Budget, Model, Schema
 from monitor.reference import Reference
@@ -63,6 +64,8 @@ class ModelReport:
     clock: str
     replay: Mapping[str, int]
     visible: Mapping[str, Mapping[str, float]]
+    changes: Mapping[str, Mapping[str, Mapping[str, float]]]
+    findings: Sequence[str]
     ledger: Kept
     open_incidents: tuple[Incident, ...]
 
@@ -97,6 +100,7 @@ def report_of(model: Model, standing: Standing, reference: Reference | None, inc
         streams=calibrated.get("streams", 0), inflated=tuple(calibrated.get("inflated", ())),
         inflated_share=calibrated.get("inflated_share", 0.0), clock=calibrated.get("clock", ""),
         replay=calibrated.get("replay", {}), visible=calibrated.get("visible", {}),
+        changes=calibrated.get("visible_changes", {}), findings=tuple(findings(calibrated)),
         ledger=Kept(
             round(months, 3), standing.ledger.pages, false_pages, sum(not i.answers for i in pages), upper_limit(false_pages, months)
         ),
@@ -150,5 +154,6 @@ def told(report: ModelReport) -> str:
         lines += [
             f"             {s['column']} {s['statistic']}, every {s['cadence']} windows: x {s['kappa']}" for s in report.inflated[:10]
         ]
+        lines += [f"  finding    {finding}" for finding in report.findings]
     lines += [f"  open       {i.severity} since {when(i.onset_ms)}: {i.message}" for i in report.open_incidents] or ["  open       nothing"]
-    return "\n".join(lines + visible_lines(report.visible))
+    return "\n".join(lines + visible_lines(report.visible) + change_lines(report.changes))

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from monitor.engine import Engine
+from monitor.findings import findings
 from monitor.frames import STREAM
 from monitor.incident import Incident
 from monitor.plan import Plan
@@ -66,7 +67,7 @@ def collect(plan: Plan, store: Store, engine: Engine, *, scores: bool) -> Result
     for name in plan.models:
         reference, standing = engine.references.get(name), engine.standings[name]
         if reference is not None and reference.calibration is not None:
-            report[name] = dict(reference.calibration.report)
+            report[name] = reported(reference.calibration.report)
         else:
             report[name] = {"stage": standing.stage, "why": standing.reason or "the events ended before enough had been learnt"}
     return Result(
@@ -77,6 +78,11 @@ def collect(plan: Plan, store: Store, engine: Engine, *, scores: bool) -> Result
         scores=_scores(verdicts) if scores else None,
         counts=_counts(store.load().counts),
     )
+
+
+def reported(calibration: Mapping[str, Any]) -> dict[str, Any]:
+    """A calibration's report with its findings in sentences."""
+    return dict(calibration) | {"findings": findings(calibration)}
 
 
 def _time(values: Sequence[int | None]) -> pd.Series[Any]:

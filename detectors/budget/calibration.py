@@ -19,6 +19,7 @@ from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Learnt, Options, TooLittle
 from detectors.budget.clock import Clock
 from detectors.budget.clock_choice import found
+from detectors.budget.coverage import unlearnt, unreadable
 from detectors.budget.episodes import as_json, episodes, without
 from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
@@ -79,7 +80,8 @@ def calibrate(columns: Sequence[Column], history: History, options: Options) -> 
     known, rest = _rest_of_season(frozen, past, history, zone)
     known = replace(known, spent=known.spent + used - 1)
     done = _law(frozen, cadences, history, options, clock, past, rest, gamma, known)
-    return replace(done, report=done.report | {"episodes": as_json(odd, everything)})
+    told = {"episodes": as_json(odd, everything), "unlearnt_hours": unlearnt(history, zone), "unreadable": unreadable(columns, history)}
+    return replace(done, report=done.report | told)
 
 
 def folds(day: Ints, days: float) -> Ints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from io import BytesIO
@@ -345,3 +346,41 @@ def test_traffic_that_stops_and_comes_back_costs_nothing(learnt: Learnt, days: i
     assert (len(result.pages), len(result.tickets)) == (0, 0)
     moved = backtest(config(), [quiet, later.assign(x=later["x"] + 1)], learnt)
     assert [s[0] for s in moved.pages["subjects"]] == ["x"], "and nothing is missed for it"
+
+
+FINDINGS: list[tuple[Callable[[Frame], Frame], str | None, str]] = [
+    (
+        lambda f: f.assign(x=f["x"].astype(object).where(f.index < 4000, "much")),
+        "`x`: 4.% of its values .* cannot be read",
+        "text half way",
+    ),
+    (lambda f: f.assign(x=None), "`x` never had a value", "a feature that is never there"),
+    (lambda f: f[lambda g: g["time"].dt.hour != 3], "no traffic was learnt for Mon 03:00 to 04:00", "an hour without traffic"),
+    (
+        lambda f: f.assign(x=f["x"].where((f.index < 3000) | (f.index > 3240))),
+        "incident-like stretch.*`x` is missing.*stay in",
+        "an incident",
+    ),
+    (lambda f: f, "days of the week are not learnt", "eight days know hours only"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "sentence", "because"), FINDINGS, ids=[row[2] for row in FINDINGS])
+def test_what_is_odd_in_a_reference_is_said(spoil: Callable[[Frame], Frame], sentence: str, because: str) -> None:
+    said = "\n".join(learn(config(), spoil(frame(8))).report["m"]["findings"])
+    assert re.search(sentence, said), said
+
+
+def test_an_incident_in_two_weeks_of_reference_is_left_out_and_found_again() -> None:
+    spoilt = frame(14)
+    hours = (spoilt["time"] >= START + pd.Timedelta(days=9, hours=5)) & (spoilt["time"] < START + pd.Timedelta(days=9, hours=11))
+    spoilt.loc[hours, "x"] += 3
+    learnt = learn(config(), spoilt)
+    assert re.search(r"stretch from 2026-01-14 04:00 UTC to 2026-01-14 12:00 UTC \(.*`x` is up.*8 windows are left out",
+                     "\n".join(learnt.report["m"]["findings"]))  # fmt: skip
+    later = frame(2, START + pd.Timedelta(days=14), seed=6)
+    assert len(backtest(config(), later, learnt).pages) == 0
+    moved = later.assign(x=later["x"] + 3 * (later["time"] >= START + pd.Timedelta(days=15)))
+    (page,) = backtest(config(), moved, learnt).pages.to_dict("records")
+    assert page["subjects"][0] == "x"
+    assert page["time"] <= START + pd.Timedelta(days=15, hours=2)
