@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from detectors.budget.history import History
 from detectors.layout import Column
 from detectors.streams.scores import chi_square, wilson_hilferty
+from monitor.bench.sequences import inside
 
 Floats = NDArray[np.float64]
 
@@ -49,19 +50,15 @@ PEERS: Mapping[str, Callable[[Floats, Floats, Floats], Floats]] = {
 
 def usual_shares(columns: list[Column], reference: History) -> dict[str, Floats]:
     """Shares of each column's inside cells over the whole reference."""
-    totals = {c.name: reference.counts[c.name].sum(0)[_inside(c)].astype(float) for c in columns}
+    totals = {c.name: reference.counts[c.name].sum(0)[inside(c)].astype(float) for c in columns}
     return {name: t / max(t.sum(), 1.0) for name, t in totals.items()}
-
-
-def _inside(column: Column) -> slice:
-    return slice(4, -1) if column.kind == "numeric" else slice(3, None)
 
 
 def largest(columns: list[Column], history: History, usual: Mapping[str, Floats]) -> dict[str, Floats]:
     """Each peer's largest value over the features, window by window (T,)."""
     out = {name: np.full(len(history.start_ms), -np.inf) for name in PEERS}
     for column in columns:
-        cells = history.counts[column.name][:, _inside(column)].astype(float)
+        cells = history.counts[column.name][:, inside(column)].astype(float)
         n = cells.sum(1)
         share = cells / np.maximum(n, 1)[:, None]
         for name, statistic in PEERS.items():
