@@ -183,7 +183,7 @@ class Chain:
         )
         z2 = tail.straighten(above, c.learnt.tails[:, :, S:])
         bounded = np.clip(np.r_[z, z2] / c.learnt.kappa, -c.clip, c.clip)
-        told = bounded[self._telling]
+        told = bounded[self._telling] * ~state.held[self._telling]  # a shift held off its level says more of the shift than of the clock
         told = np.where(self._signed[self._telling], told, np.maximum(told, 0.0))
         log_e = gaussian(bounded, c.learnt.dead, c.learnt.cost)
         upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.zone(state.clock), c.days)[0]]

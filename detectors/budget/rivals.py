@@ -7,7 +7,8 @@ under both, and is found as soon as the second one says so. In each window, with
     d = (sum z_still^2 - sum z_moved^2) / 2,    ahead = sum d,    t = ahead / sqrt(sum d^2)
 
 After each whole day, in which every hour has spoken once, ahead = 6 and t = 3 decide, either way; after a week ahead = 6 and t = 2 for
-the moved clock, else the clock stays, as most do on most dates. A clock that wins is kept with all its evidence.
+the moved clock, else the clock stays, as most do on most dates. A clock that wins is kept with all its evidence. Streams whose
+level an open incident holds do not speak: the cross term of a lasting shift with the hour would drown what the clock has to say.
 
 Where dates follow each other, a later one takes the place of an earlier that has found nothing for itself so far: the moved clock
 is the same from then on.
@@ -56,22 +57,22 @@ def settled(before: State, after: State, reading: Reading, walked: Sequence[tupl
     for rival, (now, _) in zip(before.rivals, walked, strict=True):
         d = after.misfit - now.misfit
         rivals.append(Rival(now, rival.since_ms, rival.ahead + d, rival.square + d * d))
-    verdicts = [_verdict(r, before.end_ms, after.end_ms) for r in rivals]
+    verdicts = [_verdict(r, before.end_ms, after.end_ms, bool(after.held.any())) for r in rivals]
     won = [r for r, verdict in zip(rivals, verdicts, strict=True) if verdict]
     if won:
         return max(won, key=lambda r: r.ahead).state, least
     return replace(after, rivals=tuple(r for r, verdict in zip(rivals, verdicts, strict=True) if verdict is None)), least
 
 
-def _verdict(rival: Rival, before_ms: int, now_ms: int) -> bool | None:
-    """Whether the moved clock is the right one; None while that is open."""
+def _verdict(rival: Rival, before_ms: int, now_ms: int, held: bool) -> bool | None:
+    """Whether the moved clock is the right one; None while that is open, and no limit while an incident (`held`) silences streams."""
     age = now_ms - rival.since_ms
     if age // DAY_MS == (before_ms - rival.since_ms) // DAY_MS:
         return None
     t = rival.ahead / math.sqrt(rival.square) if rival.square else 0.0
     if abs(rival.ahead) >= AHEAD and abs(t) >= SURE:
         return rival.ahead > 0
-    return None if age < TRIAL_MS else rival.ahead >= AHEAD and t >= LATE
+    return None if age < TRIAL_MS or held else rival.ahead >= AHEAD and t >= LATE
 
 
 def each(state: State, change: Callable[[State], State]) -> State:

@@ -98,6 +98,18 @@ def test_a_drift_on_that_day_is_found(berlin: Chain, zone: str) -> None:
     assert (lead.column, lead.direction) == ("f0", "up")
 
 
+@pytest.mark.parametrize(("zone", "onset", "right"), [("Europe/Berlin", 150, -HOUR_MS), ("Etc/GMT-2", 330, 0)])
+def test_an_incident_does_not_choose_the_clock(berlin: Chain, zone: str, onset: int, right: int) -> None:
+    """All features lie off by 0.3 sd over the date: against levels that are held, every hour errs, and more so when it is busy."""
+    state, paged = berlin.zero(), False
+    for row, start in enumerate((history := traffic(zone, BEGIN, 600, 21, Drift(shift=0.3, features=3), onset)).start_ms):
+        state, reading = berlin.step(state, int(start), {n: t[row] for n, t in history.counts.items()})
+        if not paged and reading.log10_m >= reading.log10_a:
+            paged, state = True, berlin.freeze(berlin.reset(state), reading.leads)
+    assert paged
+    assert state.rivals or state.clock.offset_ms == right
+
+
 def test_the_evidence_is_that_of_the_better_clock(berlin: Chain) -> None:
     """While two clocks are tried, M is the smaller of what each would say alone; the state given is left as it was."""
     history = traffic("Europe/Berlin", BEGIN, 500, 8)
@@ -240,6 +252,15 @@ def test_when_it_is_decided(row: Verdict, berlin: Chain) -> None:
     state, _ = rivals.settled(before, replace(before, end_ms=now), reading, [(one, reading)])
     decided = None if state.rivals else bool(state.clock.changes)
     assert decided is row.decided, row.because
+
+
+def test_while_an_incident_is_open_nobody_is_hurried(berlin: Chain) -> None:
+    """Its streams say nothing of the clock, so a week without a decision is no decision either."""
+    now, held = CHANGE + 7 * DAY_MS, np.ones_like(berlin.zero().held)
+    one = replace(berlin.zero(), end_ms=now, clock=Clock((Change(CHANGE, -HOUR_MS),)))
+    before = replace(berlin.zero(), end_ms=now - WINDOW_MS, rivals=(Rival(one, CHANGE),), held=held)
+    reading = Reading(-1.0, 4.0, 2.0, {}, (), None, False, False, True)
+    assert rivals.settled(before, replace(before, end_ms=now), reading, [(one, reading)])[0].rivals
 
 
 def test_a_later_date_takes_the_place_of_one_that_found_nothing(berlin: Chain) -> None:
