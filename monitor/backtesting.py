@@ -18,11 +18,11 @@ from monitor import config as configuration
 from monitor.batch import Batch, Slice
 from monitor.errors import Misconfigured
 from monitor.frame_files import frames_of, rows_of
-from monitor.frames import STREAM, Frames, plan_for_frames, slices
+from monitor.frames import STREAM, Frames, peeked, plan_for_frames, slices, stamped
 from monitor.learning import totals
 from monitor.offline import Progress, Walk
 from monitor.plan import Model, Plan
-from monitor.reference import Reference
+from monitor.reference import Reference, pack_cells
 from monitor.reference_file import Counts, check_fit, is_reference_file, read_reference
 from monitor.results import Result, collect, reported
 
@@ -61,7 +61,9 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
     config
         path of a configuration, a mapping of the same shape, or a compiled plan
     frames
-        a DataFrame, or a one-pass iterable of them in time order (`monitor.frames` tells their columns)
+        a DataFrame, or a one-pass iterable of them in time order (`monitor.frames` tells their columns). Without a column
+        `time` (a training set, say) only their distribution is learnt: a backtest then sends tickets against it while it learns
+        the season from the beginning of the events, as the plan's `reference` says, and pages from then on
 
     Raises
     ------
@@ -69,8 +71,10 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
         for a configuration or a frame with mistakes, for frames out of order, and for a model that they are too little for
     """
     plan = plan_for_frames(plan_of(config))
-    endless = {name: replace(m, reference=replace(m.reference, learn_ms=None, topic_since_ms=None)) for name, m in plan.models.items()}
-    walk = Walk(replace(plan, models=endless))
+    timed, frames = peeked(frames, "reference")
+    if not timed:
+        return _distributions(plan, frames, progress)
+    walk = Walk(_endless(plan))
     walk.feed(slices(walk.plan, frames, origin="reference"), progress)
     walk.finish()
     _check_order(walk)
@@ -89,6 +93,30 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
         reference = replace(reference, digest=plan.models[name].digest)
         found[name] = (reference, walk.engine.state_of(name))
         counts[name] = totals(reference, walk.store.windows(name, reference.from_ms, reference.until_ms))
+    return Learnt(plan, found, counts)
+
+
+def _endless(plan: Plan) -> Plan:
+    """The plan, learning from all there is."""
+    models = {name: replace(m, reference=replace(m.reference, learn_ms=None, topic_since_ms=None)) for name, m in plan.models.items()}
+    return replace(plan, models=models)
+
+
+def _distributions(plan: Plan, frames: Frames, progress: Progress | None) -> Learnt:
+    """Per model the cells of a frame without time, and how many events each holds."""
+    walk = Walk(_endless(plan))
+    window_ms = max(model.window_ms for model in plan.models.values())
+    walk.feed(slices(plan, stamped(frames, "reference", window_ms), origin="reference"), progress)
+    walk.finish()
+    found: dict[str, tuple[Reference, bytes]] = {}
+    counts: dict[str, Counts] = {}
+    for name, model in plan.models.items():
+        if walk.engine.standings[name].stage == "gathering" and not walk.engine.demand(name):
+            raise Misconfigured.of("no event of this model", origin="reference", field=name, right="rows of normal traffic")
+        walk.settle()
+        cells = replace(walk.engine.references[name], effective_ms=0, from_ms=0, until_ms=0, calibration=None)
+        counts[name] = totals(cells, walk.store.windows(name, 0, walk.engine.standings[name].next_ms or 0))
+        found[name] = (replace(cells, digest=model.digest, frame={c: pack_cells(n) for c, n in counts[name].items()}), b"")
     return Learnt(plan, found, counts)
 
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from detectors.summaries.sample import RECORD
 from monitor.batch import Batch, Role, Slice, Values
 from monitor.errors import Misconfigured, Mistake
 from monitor.frame_columns import read
@@ -25,6 +27,7 @@ from monitor.plan import Model, Plan, Stream
 
 STREAM, PARTITION = "frames", "frames/0"
 ROWS = 65_536  # per slice: large enough for numpy, small enough for memory
+SAMPLED = RECORD  # rows in a window of frames without time: as many values as its sample keeps
 Frames = pd.DataFrame | Iterable[pd.DataFrame]
 
 
@@ -45,6 +48,39 @@ def slices(plan: Plan, frames: Frames, *, origin: str) -> Iterator[Slice]:
             part = ordered.iloc[start : start + ROWS]
             yield _slice(plan, part, seq)
             seq += len(part)
+
+
+def peeked(frames: Frames, origin: str) -> tuple[bool, Frames]:
+    """Do the frames tell times? By the first one that has rows or a column `time`; and the frames, whole again."""
+    if isinstance(frames, pd.DataFrame):
+        return _timed(frames), frames
+    rest = (frame for _, frame in named(frames, origin))
+    seen: list[pd.DataFrame] = []
+    for frame in rest:
+        seen.append(frame)
+        if len(frame):
+            break
+    return not seen or _timed(seen[-1]), chain(seen, rest)
+
+
+def _timed(frame: pd.DataFrame) -> bool:
+    return "time" in frame.columns or frame.index.name == "time" or not len(frame)
+
+
+def stamped(frames: Frames, origin: str, window_ms: int) -> Iterator[pd.DataFrame]:
+    """Frames without time as if their rows had come in turn to windows of `SAMPLED` rows; Misconfigured where one tells times after all.
+
+    A window keeps a sample of so many values: more rows in one would not be seen, one after the other they might be sorted.
+    """
+    first = 0
+    for name, frame in named(frames, origin):
+        if "time" in frame.columns:
+            raise Misconfigured.of("is there in some of the frames", origin=name, field="time", right="times in all frames, or in none")
+        windows = -(-len(frame) // SAMPLED)
+        if windows:
+            at = first + np.arange(len(frame), dtype=np.int64) % windows
+            yield frame.assign(time=pd.to_datetime(at * window_ms, unit="ms", utc=True))
+        first += windows
 
 
 def named(frames: Frames, origin: str) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -33,6 +34,7 @@ class Reference:
     from_ms: int
     until_ms: int
     calibration: Calibration | None = None
+    frame: Mapping[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def name(self) -> str:
@@ -43,19 +45,22 @@ class Reference:
         return msgspec.msgpack.encode((
             FORMAT, self.model, self.digest, {name: self.cuts[name].pack() for name in sorted(self.cuts)},
             self.effective_ms, self.from_ms, self.until_ms, self.calibration.pack() if self.calibration else None,
+            *([{name: self.frame[name] for name in sorted(self.frame)}] if self.frame else []),
         ))  # fmt: skip
 
     @classmethod
     def unpack(cls, data: bytes) -> Reference:
         """Inverse of `pack`; ValueError for another format."""
-        parts = msgspec.msgpack.decode(data, type=tuple[int, str, str, dict[str, bytes], int, int, int, bytes | None])
-        if parts[0] != FORMAT:
-            msg = f"reference has format {parts[0]}, this release reads {FORMAT}"
+        parts = msgspec.msgpack.decode(data, type=list[Any])
+        if not parts or parts[0] != FORMAT:
+            msg = f"reference has format {parts[0] if parts else 'none'}, this release reads {FORMAT}"
             raise ValueError(msg)
-        _, model, digest, cuts, effective_ms, from_ms, until_ms, calibration = parts
+        *fields, frame = parts[1:] if len(parts) == 9 else (*parts[1:], {})
+        fixed = tuple[str, str, dict[str, bytes], int, int, int, bytes | None]
+        model, digest, cuts, effective_ms, from_ms, until_ms, calibration = msgspec.convert(fields, fixed)
         return cls(
             model, digest, {name: unpack_cuts(body) for name, body in cuts.items()}, effective_ms, from_ms, until_ms,
-            Calibration.unpack(calibration) if calibration is not None else None,
+            Calibration.unpack(calibration) if calibration is not None else None, msgspec.convert(frame, dict[str, bytes]),
         )  # fmt: skip
 
 

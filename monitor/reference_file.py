@@ -103,7 +103,9 @@ def check_fit(model: Model, reference: Reference, origin: str) -> None:
         value = f"lacks {sorted(columns - learnt)}, has besides {sorted(learnt - columns)}"
         problems.append(("schema", "was learnt for other columns", value, "a reference learnt with this configuration"))
     calibration = reference.calibration
-    if calibration is None:
+    if calibration is None and reference.frame:
+        pass  # cells and counts of a frame without time: the season is learnt live
+    elif calibration is None:
         problems.append(("reference", "is not calibrated", reference.name, "one that was learnt to its end"))
     else:
         window_ms, zone = calibration.options.window_ms, calibration.options.timezone

@@ -88,8 +88,14 @@ def told(found: Mapping[str, Any]) -> str:
     """`described` as text."""
     lines = [
         f"{found['model']}: reference {found['name']}",
-        f"  {when(found['from_ms'])} to {when(found['until_ms'])} ({span(found['until_ms'] - found['from_ms'])})",
-        f"  {stage_words(found['stage'])}",
+        *(
+            (
+                f"  {when(found['from_ms'])} to {when(found['until_ms'])} ({span(found['until_ms'] - found['from_ms'])})",
+                f"  {stage_words(found['stage'])}",
+            )
+            if found["until_ms"]
+            else ("  without time: distribution only; tickets against it while the season is learnt live",)
+        ),
         "columns",
     ]
     width = max((len(name) for name in found["columns"]), default=0)
