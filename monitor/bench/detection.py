@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", type=int, default=50, help="features of the model (default: %(default)s)")
     parser.add_argument("--days", type=int, default=28, help="days of reference (default: %(default)s)")
     parser.add_argument("--live", type=int, default=30, help="live days without drift (default: %(default)s)")
+    parser.add_argument("--drift-seeds", type=int, default=3, help="of these seeds, those that drift as well (default: %(default)s)")
     parser.add_argument("--starts", type=int, default=8, help="drifts of each kind per seed (default: %(default)s)")
     parser.add_argument("--row", type=int, choices=(1, 2), help="kinds of traffic of one row of the protocol only")
     parser.add_argument("--only", default="", help="kinds of traffic, separated by ; (default: all)")
@@ -41,7 +42,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     """All cells, finished ones from their files, then the figures; the tables for people go to stderr."""
     from detectors.testing.traffic import DRIFTS
     from monitor.bench.cases import CASES
-    from monitor.bench.episodes import run
+    from monitor.bench.episodes import drifting, quiet_month
     from monitor.bench.findings import figures, tables
 
     if args.quick:
@@ -52,9 +53,14 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         for name in names:
             job = {"case": name, "seed": seed, "features": args.features, "days": args.days, "live": args.live}
-            if name in args.delays_on.split(";"):
-                job |= {"drifts": drifts, "starts": args.starts}
-            cells.append(kept(args.out, job, lambda job=job: run(**job)))  # type: ignore[misc]  # mypy does not infer default arguments
+            cells.append(kept(args.out, job, lambda job=job: quiet_month(**job)))  # type: ignore[misc]  # mypy does not infer default arguments
+    for seed in range(args.first_seed, args.first_seed + min(args.seeds, args.drift_seeds)):
+        for name in args.delays_on.split(";"):
+            if name not in names:
+                continue
+            job = {"case": name, "seed": seed, "features": args.features, "days": args.days, "live": args.live}
+            job |= {"drifts": drifts, "starts": args.starts}
+            cells.append(kept(args.out, job, lambda job=job: drifting(**job)))  # type: ignore[misc]  # as above
     if args.feedback:
         cells.append(kept(args.out, {"case": "feedback", "seed": args.feedback}, lambda: _answered(args.feedback)))
     print(tables(cells), file=sys.stderr)
@@ -74,7 +80,7 @@ def kept(folder: Path, job: Cell, work: Callable[[], Cell]) -> Cell:
     if path.exists():
         done: Cell = json.loads(path.read_text())["cell"]
         return done
-    print(f"{job['case']}, seed {job['seed']} ...", file=sys.stderr, flush=True)
+    print(f"{job['case']}, seed {job['seed']}{', drifts' if 'drifts' in job else ''} ...", file=sys.stderr, flush=True)
     cell = work()
     folder.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".part")

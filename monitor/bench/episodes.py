@@ -25,38 +25,45 @@ BEFORE = 40  # quiet windows before each drift
 Cell: TypeAlias = dict[str, Any]
 
 
-def run(case: str, seed: int, features: int, days: int, live: int, drifts: tuple[str, ...] = (), starts: int = 0) -> Cell:
-    """One model: calibrated, watched for a quiet month, then drifting."""
+def quiet_month(case: str, seed: int, features: int, days: int, live: int) -> Cell:
+    """One model: calibrated, then watched for a month without drift."""
     what = CASES[case]
-    first = what.first_day
-    columns, past = draw(what.traffic, features, days * DAY, seed, world=seed, start_ms=first * DAY_MS)
+    columns, past, month = drawn(case, seed, features, days, live)
     began = time.process_time()
     calibration = calibrate(columns, past, Options(WINDOW_MS, what.timezone))
     spent = time.process_time() - began
-    usual = usual_shares(columns, past)
-    del past
-    _, month = draw(what.traffic, features, live * DAY, seed + 10_000, world=seed, start_ms=(first + days) * DAY_MS)
     budget = calibration.options.budget_ms / WINDOW_MS
     levels = (calibration.threshold, budget, budget / 10)
     began = time.process_time()
     judged = stepped if what.timezone == AUTO else pages_of  # only a chain tries other clocks
     own, whole, tenth = (len(p) for p in judged(calibration, month, levels))
-    cell: Cell = {
+    return {
         "case": case, "row": what.row, "seed": seed, "months": live / 30, "pages": own, "pages_at_budget": whole, "pages_at_tenth": tenth,
         "calibration_s": spent, "month_s": time.process_time() - began, "calibration_bytes": len(calibration.pack()),
-        "clip": calibration.clip,
-        **{name: calibration.report[name] for name in ("inflated_share", "sharp", "factors", "wider")},
+        "clip": calibration.clip, **{name: calibration.report[name] for name in ("inflated_share", "sharp", "factors", "wider")},
+        **cost(calibration, month),
     }  # fmt: skip
-    if drifts:
-        quiet = Quiet(columns, month, usual)
-        rng = np.random.default_rng([seed, 7])
-        day = first + days + live + 1
-        cell["drifts"] = [
-            episode(calibration, quiet, name, case, seed, int(rng.integers(0, DAY)), k, day) for name in drifts for k in range(starts)
-        ]
-        cell["life"] = life(calibration, case, features, seed, day)
-    cell |= cost(calibration, month)
-    return cell
+
+
+def drifting(case: str, seed: int, features: int, days: int, live: int, drifts: tuple[str, ...], starts: int) -> Cell:
+    """The same model, and what goes wrong with it after that month."""
+    what = CASES[case]
+    columns, past, month = drawn(case, seed, features, days, live)
+    calibration = calibrate(columns, past, Options(WINDOW_MS, what.timezone))
+    quiet = Quiet(columns, month, usual_shares(columns, past))
+    rng = np.random.default_rng([seed, 7])
+    day = what.first_day + days + live + 1
+    return {
+        "case": case, "seed": seed, "life": life(calibration, case, features, seed, day),
+        "drifts": [episode(calibration, quiet, d, case, seed, int(rng.integers(0, DAY)), k, day) for d in drifts for k in range(starts)],
+    }  # fmt: skip
+
+
+def drawn(case: str, seed: int, features: int, days: int, live: int) -> tuple[list[Column], History, History]:
+    """Columns, reference and the quiet month after it."""
+    kind, first = CASES[case].traffic, CASES[case].first_day
+    columns, past = draw(kind, features, days * DAY, seed, world=seed, start_ms=first * DAY_MS)
+    return columns, past, draw(kind, features, live * DAY, seed + 10_000, world=seed, start_ms=(first + days) * DAY_MS)[1]
 
 
 def stepped(calibration: Calibration, history: History, thresholds: tuple[float, ...]) -> list[list[int]]:

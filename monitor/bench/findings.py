@@ -29,7 +29,7 @@ def figures(cells: Sequence[Cell]) -> dict[str, float]:
         if span:
             out[f"months{group}"], out[f"false pages a month{group}"] = span, pages / span
             out[f"false pages a month{group}, 95 % upper limit"] = poisson_upper(pages) / span
-    for case, mine in _by([c for c in models if "drifts" in c], "case"):
+    for case, mine in _by([c for c in cells if "drifts" in c], "case"):
         found = [d for c in mine for d in c["drifts"]]
         out |= dict(_delays(case, found))
         lives = [c["life"] for c in mine]
@@ -49,7 +49,7 @@ def tables(cells: Sequence[Cell]) -> str:
     for case, mine in _by(models, "case"):
         span, *pages = (sum(c[k] for c in mine) for k in ("months", "pages", "pages_at_budget", "pages_at_tenth"))
         lines.append(f"| {case} | {span:g} | " + " | ".join(map(str, pages)) + " |")
-    for case, mine in _by([c for c in models if "drifts" in c], "case"):
+    for case, mine in _by([c for c in cells if "drifts" in c], "case"):
         lines += ["", f"| drift, {case} | of | ours [missed] | best peer [missed] | which |", "| --- | --- | --- | --- | --- |"]
         for drift, some in _by([d for c in mine for d in c["drifts"]], "drift"):
             best = _best(some)

@@ -30,5 +30,6 @@ def test_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(**job: object) -> detection.Cell:
         raise AssertionError(f"worked twice on {job}")
 
-    monkeypatch.setattr("monitor.bench.episodes.run", never)
+    monkeypatch.setattr("monitor.bench.episodes.quiet_month", never)
+    monkeypatch.setattr("monitor.bench.episodes.drifting", never)
     assert detection.measure(arguments(tmp_path)) == figures
