@@ -13,7 +13,7 @@ import numpy as np
 
 from detectors.budget import dispersion, pooled
 from detectors.budget.calendar import DAY_MS
-from detectors.budget.calibrated import Calibration
+from detectors.budget.calibrated import Calibration, TooLittle
 from detectors.budget.history import History
 from detectors.budget.law import Residuals, learn
 from detectors.budget.replay import elapsed, own_kappa, pages
@@ -22,29 +22,36 @@ from detectors.budget.trial import ALONE, POOLED
 from detectors.budget.walk import Left, left_of, tape_of
 
 SPANS = (28.0, 7.0, 3.0, 1.0)
+LONGEST_MS = 7 * DAY_MS
+WORST = 10.0  # budgets; where a reference is too short for pages, its replay is held against the largest threshold there is
 ENOUGH_DAYS = 6.9  # from which streams may be widened one by one
 
 
 def refit(calibration: Calibration, recent: History, false_ms: int) -> Calibration:
     """The calibration with wander, tails, variances and inflation of `recent` windows.
 
-    `recent` are live windows up to now, `false_ms` when the first of the false pages was sent; at least a day of windows. The streams
-    stay what they were, so `Chain.adopt` takes the running evidence over. ValueError when there is too little.
+    `recent` are the windows up to now, 28 days of them where there are as many: soon after a fresh reference they reach back into it.
+    `false_ms` is when the first of the false pages was sent; the replay goes back to there, a day at least, a week at most. The
+    streams stay what they were, so `Chain.adopt` takes the running evidence over. `report["refit"]` says which `days`
+    were fitted and whether they replay `calm`, without a page at the model's own threshold. TooLittle under a day of windows.
     """
-    window = recent.window_ms
+    c, window = calibration, recent.window_ms
     if recent.days < SPANS[-1] * 0.9:
-        raise ValueError(f"refit: {recent.days:.2f} days of windows, at least {SPANS[-1]:g} are needed")
-    left = left_of(calibration, recent)
-    begin = int(np.searchsorted(recent.start_ms, min(false_ms, int(recent.start_ms[-1]) - DAY_MS + window)))
+        raise TooLittle(f"refit: {recent.days:.2f} days of windows, at least {SPANS[-1]:g} are needed")
+    left = left_of(c, recent)
+    now_ms = int(recent.start_ms[-1]) + window
+    begin = int(np.searchsorted(recent.start_ms, min(max(false_ms, now_ms - LONGEST_MS), now_ms - DAY_MS)))
     since = left.part(slice(begin, None))
-    tenth = calibration.options.budget_ms / window / 10
-    best, fewest = calibration, None
+    budget = c.options.budget_ms / window
+    own = min(c.threshold, WORST * budget)
+    best, fewest = c, None
     for days in sorted({min(days, recent.days) for days in SPANS}, reverse=True):
-        first = int(np.searchsorted(recent.start_ms, int(recent.start_ms[-1]) + window - days * DAY_MS))
-        found = fitted(calibration, left.part(slice(first, None)))
-        count = len(pages(tape_of(found, since), found.learnt.kappa, found.clip, found.weights, (tenth,))[0])
-        if fewest is None or count < fewest:
-            best, fewest = found, count
+        first = int(np.searchsorted(recent.start_ms, now_ms - days * DAY_MS))
+        found = fitted(c, left.part(slice(first, None)))
+        tenth, whole = (len(x) for x in pages(tape_of(found, since), found.learnt.kappa, found.clip, found.weights, (budget / 10, own)))
+        if fewest is None or tenth < fewest:
+            told = {"days": round(days, 2), "calm": not whole, "until_ms": now_ms}
+            best, fewest = replace(found, report=c.report | {"refit": told}), tenth
     return best
 
 

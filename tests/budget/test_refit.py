@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import pytest
 
-from detectors.budget.calibration import Options, calibrate
+from detectors.budget.calibration import Calibration, Options, TooLittle, calibrate
 from detectors.budget.chain import Chain
 from detectors.budget.history import History
 from detectors.budget.refit import refit
 from detectors.budget.walk import pages_of
+from detectors.layout import Column
 from detectors.testing.traffic import DAY_MS, WINDOW_MS, Drift, Scenario, draw
 
 FEATURES, DAYS = 4, 10
+Still: TypeAlias = tuple[list[Column], History, Calibration]
 MOODY = Scenario(wander=0.15, rho=0.97)
+
+
+@pytest.fixture(scope="module")
+def still() -> Still:
+    """A reference in which nothing wanders, and what was learnt from it."""
+    columns, past = draw(Scenario(), FEATURES, DAYS * 288, 51, world=6)
+    return columns, past, calibrate(columns, past, Options(WINDOW_MS))
 
 
 def stretch(scenario: Scenario, days: int, seed: int, from_day: int, drift: Drift | None = None) -> History:
     return draw(scenario, FEATURES, days * 288, seed, world=6, start_ms=from_day * DAY_MS, drift=drift)[1]
 
 
-def test_a_wander_that_the_reference_did_not_show() -> None:
+def test_a_wander_that_the_reference_did_not_show(still: Still) -> None:
     """The reference was still, the world is moody: hundreds of false pages before, next to none after one honest answer."""
-    columns, past = draw(Scenario(), FEATURES, DAYS * 288, 51, world=6)
-    calibration = calibrate(columns, past, Options(WINDOW_MS))
+    _, _, calibration = still
     lived = stretch(MOODY, 3, 52, DAYS)
     first = pages_of(calibration, lived)[0]
     assert len(first) > 20, "the null model must be broken, or there is nothing to mend"
@@ -36,10 +46,9 @@ def test_a_wander_that_the_reference_did_not_show() -> None:
     assert pages_of(better, bad)[0], "a drift far beyond the moods must still be seen"
 
 
-def test_the_mean_is_never_refitted() -> None:
+def test_the_mean_is_never_refitted(still: Still) -> None:
     """Calling a lasting shift false does not make it normal: its level stays where the reference put it."""
-    columns, past = draw(Scenario(), FEATURES, DAYS * 288, 51, world=6)
-    calibration = calibrate(columns, past, Options(WINDOW_MS))
+    _, _, calibration = still
     shifted = stretch(Scenario(), 2, 55, DAYS, Drift(shift=0.4))
     better = refit(calibration, shifted, int(shifted.start_ms[0]))
     for name in ("gamma", "season", "slots", "effect_mean", "dead"):
@@ -47,9 +56,8 @@ def test_the_mean_is_never_refitted() -> None:
     assert (better.learnt.cost >= calibration.learnt.cost).all()
 
 
-def test_evidence_goes_on_through_a_refit() -> None:
-    columns, past = draw(Scenario(), FEATURES, DAYS * 288, 51, world=6)
-    calibration = calibrate(columns, past, Options(WINDOW_MS))
+def test_evidence_goes_on_through_a_refit(still: Still) -> None:
+    columns, past, calibration = still
     lived = stretch(MOODY, 2, 52, DAYS)
     chain = Chain(calibration)
     state, _ = chain.step(chain.zero(), int(lived.start_ms[0]), {n: t[0] for n, t in lived.counts.items()})
@@ -63,9 +71,40 @@ def test_evidence_goes_on_through_a_refit() -> None:
         few.adopt(state)
 
 
-def test_too_little_is_refused() -> None:
-    columns, past = draw(Scenario(), FEATURES, DAYS * 288, 51, world=6)
-    calibration = calibrate(columns, past, Options(WINDOW_MS))
+def test_too_little_is_refused(still: Still) -> None:
+    _, past, calibration = still
     hours = History(past.start_ms[:60], WINDOW_MS, {n: t[:60] for n, t in past.counts.items()})
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(TooLittle, match="at least 1"):
         refit(calibration, hours, 0)
+
+
+@pytest.mark.parametrize(
+    ("windows", "part", "because"),
+    [(24, 0.75, "two moody hours among days of calm already teach something"), (288, 0.05, "and a day of them nearly all of it")],
+)
+def test_soon_after_a_fresh_reference(still: Still, windows: int, part: float, because: str) -> None:
+    """What there is of the present may be less than a day: the windows then reach back into the reference."""
+    _, past, calibration = still
+    lived = stretch(MOODY, 2, 56, DAYS)
+    first = pages_of(calibration, lived)[0][0]
+    assert first < 24
+    counts = {n: np.r_[t, lived.counts[n][:windows]] for n, t in past.counts.items()}
+    recent = History(np.r_[past.start_ms, lived.start_ms[:windows]], WINDOW_MS, counts)
+    better = refit(calibration, recent, int(lived.start_ms[first]))
+    later = History(lived.start_ms[288:], WINDOW_MS, {n: t[288:] for n, t in lived.counts.items()})
+    before, after = (len(pages_of(c, later)[0]) for c in (calibration, better))
+    assert after < part * before, because
+    assert better.report["refit"]["until_ms"] == int(recent.start_ms[-1]) + WINDOW_MS
+
+
+def test_the_report_says_what_was_fitted_and_whether_it_is_calm(still: Still) -> None:
+    _, _, calibration = still
+    lived = stretch(MOODY, 3, 52, DAYS)
+    false_ms = int(lived.start_ms[30])
+    better = refit(calibration, lived, false_ms)
+    told = better.report["refit"]
+    since = History(lived.start_ms[30:], WINDOW_MS, {n: t[30:] for n, t in lived.counts.items()})
+    assert told["days"] in (1.0, 3.0)
+    assert told["calm"] == (not pages_of(better, since)[0])
+    assert "refit" not in calibration.report
+    assert Calibration.unpack(better.pack()).report["refit"] == told
