@@ -49,6 +49,12 @@ class CaseFile:
                 found = {**row.body["starts"], **found}
         return {name: offset for name, offset in found.items() if self.mine(name)}
 
+    def came_from(self, stream: str) -> bool:
+        """Did a log that the plan does not read bring the events?"""
+        marks = self.checkpoint.snapshot.marks if self.checkpoint else {}
+        names = {*marks, *(name for row in self.inputs for name in row.body.get("offsets", {}))}
+        return stream not in self.plan.streams and any(partition_number(name)[0] == stream for name in names)
+
     def restarts(self) -> list[str]:
         """Partitions whose logs were made anew or cut after the checkpoint: the broker has their records no longer."""
         return sorted({name for row in self.inputs if row.kind == "restart" for name in row.body["partitions"] if self.mine(name)})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from detectors.budget.coverage import told
-from monitor.phrases import ASPECTS, HAPPENS
+from monitor.phrases import ASPECTS, HAPPENS, counted
 from monitor.wording import when
 
 UNKNOWN: Final = {
@@ -44,10 +44,10 @@ def _episode(episode: Mapping[str, Any]) -> str:
     more = len(episode["shows"]) - len(shows)
     what = ", ".join(shows) + (f" and {more} more" if more > 0 else "")
     stretch = f"{when(episode['from_ms'])} to {when(episode['until_ms'])}"
-    n = episode["windows"]
-    windows = f"{n} window{'' if n == 1 else 's'}"
+    windows = counted(episode["windows"], "window")
     if episode["left_out"]:
-        return f"the reference holds an incident-like stretch from {stretch} ({what}): {windows} are left out"
+        verb = "is" if episode["windows"] == 1 else "are"
+        return f"the reference holds an incident-like stretch from {stretch} ({what}): {windows} {verb} left out"
     return (
         f"the reference holds an incident-like stretch from {stretch} ({what}): its {windows} stay in, "
         "since in so short a reference, or for so long a stretch, it may be the rule; build one without it if it was an incident"

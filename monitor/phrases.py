@@ -66,6 +66,15 @@ def phrase(subject: Subject) -> str:
     return f"{before}`{name}`{after}"
 
 
+def counted(n: int, thing: str) -> str:
+    """So many of a thing.
+
+    >>> counted(1, "page"), counted(0, "page"), counted(12_000, "event")
+    ('1 page', '0 pages', '12,000 events')
+    """
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
 def span(duration_ms: float) -> str:
     """A duration in one unit, as people say it.
 

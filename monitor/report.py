@@ -20,6 +20,7 @@ from detectors.scoring import poisson_upper
 from monitor.check import budget_words
 from monitor.findings import change_lines, findings
 from monitor.incident import Incident
+from monitor.phrases import counted
 from monitor.plan import DAY_MS, Budget, Model, Schema
 from monitor.reference import Reference
 from monitor.reference_words import stage_words, visible_lines
@@ -121,7 +122,7 @@ def ledger_words(ledger: Kept) -> str:
     """
     if ledger.upper is None:
         return "nothing judged yet"
-    counts = f'{ledger.pages} page{"" if ledger.pages == 1 else "s"} in {ledger.months:.1f} months, {ledger.false_pages} answered "false"'
+    counts = f'{counted(ledger.pages, "page")} in {ledger.months:.1f} months, {ledger.false_pages} answered "false"'
     unanswered = f", {ledger.unanswered} not answered" if ledger.unanswered else ""
     return f"{counts}{unanswered}: at most {ledger.upper:.2f} false pages a month (95 %)"
 
@@ -134,8 +135,8 @@ def replay_words(replay: Mapping[str, int]) -> str:
     """
     if not replay:
         return "not replayed"
-    n = replay["at_budget"]
-    return f"{n} page{'' if n == 1 else 's'} at the whole budget, {replay['at_third']} at a third, {replay['at_tenth']} at a tenth of it"
+    first = counted(replay["at_budget"], "page")
+    return f"{first} at the whole budget, {replay['at_third']} at a third, {replay['at_tenth']} at a tenth of it"
 
 
 def told(report: ModelReport) -> str:

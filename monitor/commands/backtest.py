@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from monitor.backtesting import backtest
     from monitor.commands import show
     from monitor.frame_files import frames_of
+    from monitor.side_by_side import told
     from monitor.truth import drifts_of, scored
 
     console = Console(stderr=True)
@@ -53,11 +54,15 @@ def run(args: argparse.Namespace) -> int:
                 "pages": [_row(page) for page in result.pages.to_dict("records")],
                 "tickets": [_row(ticket) for ticket in result.tickets.to_dict("records")],
                 "statuses": result.windows["status"].value_counts().to_dict(),
+                "findings": {
+                    model: report.get("findings") or [report["why"]] * ("why" in report) for model, report in result.report.items()
+                },
+                "losses": result.losses,
             }
             if drifts is not None:
                 answer["score"] = scored(result, drifts)
             answers.append(answer)
-    show(args, {"backtests": answers}, "\n\n".join(_text(answer) for answer in answers))
+    show(args, {"backtests": answers}, told(answers))
     return 0
 
 
@@ -69,12 +74,3 @@ def _row(row: Mapping[Hashable, Any]) -> dict[str, Any]:
         str(key): (None if value is pd.NaT else value.isoformat() if isinstance(value, pd.Timestamp) else value)
         for key, value in row.items()
     }
-
-
-def _text(answer: dict[str, Any]) -> str:
-    counts = ", ".join(f"{n} {status}" for status, n in sorted(answer["statuses"].items()))
-    lines = [f"{answer['config']}: {answer['windows']} windows ({counts}); {len(answer['pages'])} pages, {len(answer['tickets'])} tickets"]
-    lines += [f"  page {page['time']}  {page['message']}" for page in answer["pages"]]
-    if "score" in answer:
-        lines += [f"  {name}: {value}" for name, value in answer["score"].items()]
-    return "\n".join(lines)

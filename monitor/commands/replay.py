@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from monitor.reproduction import Reproduction
 
 EXIT_CODES = {"same": 0, "different": 1, "gone": 3}
+FRAMES_GONE = "its events came from frames, which a state does not keep: without --incident, raincheck replay (or backtest) judges the same files again"
 NAME = "replay"
 HELP = "judge recorded records or frames, verdicts as JSON lines; or one incident again"
 
@@ -50,7 +51,8 @@ def _incident(args: argparse.Namespace) -> int:
     from monitor.commands import show
     from monitor.config import load
     from monitor.daemon import source_of
-    from monitor.reproduction import reproduce
+    from monitor.frames import STREAM
+    from monitor.reproduction import Reproduction, reproduce
     from monitor.sources.files import FilesSource
     from monitor.stores.sqlite import SqliteStore
 
@@ -58,7 +60,9 @@ def _incident(args: argparse.Namespace) -> int:
     store = SqliteStore(args.state or plan.state.path, reader=True)
     try:
         case = opened(plan, store, args.incident)
-        if args.files:
+        if case.came_from(STREAM):
+            found = Reproduction(case.incident.id, "gone", None, why=FRAMES_GONE)
+        elif args.files:
             files = FilesSource([Path(name) for name in args.files], case.plan.streams)
             found = reproduce(case, store, files, plan, over=lambda: files.finished)
         else:
