@@ -57,7 +57,8 @@ def calibrate(columns: Sequence[Column], history: History, options: Options) -> 
     if missing or not columns:
         raise ValueError(f"calibration: history lacks column(s) {', '.join(missing) or '(there are none)'}")
     if len(history.start_ms) < 8:
-        raise TooLittle(f"calibration: {len(history.start_ms)} windows of history, at least 8 are needed")
+        n = len(history.start_ms)
+        raise TooLittle(f"calibration: {n} window{'' if n == 1 else 's'} of history, at least 8 are needed")
     odd = episodes(columns, history, "UTC" if options.timezone == AUTO else options.timezone)
     everything, history = history, without(history, odd)
     place = layout(columns, {c.name: history.counts[c.name].shape[1] for c in columns})

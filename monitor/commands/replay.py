@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.reproduction import Reproduction
 
 EXIT_CODES = {"same": 0, "different": 1, "gone": 3}
-FRAMES_GONE = "its events came from frames, which a state does not keep: without --incident, raincheck replay (or backtest) judges the same files again"
+FRAMES_GONE = "its events came from frames, which a state does not keep: without --incident, raincheck replay judges the same files again"
 NAME = "replay"
 HELP = "judge recorded records or frames, verdicts as JSON lines; or one incident again"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from monitor.config.kinds import Json, plain
@@ -37,6 +38,8 @@ class Number:
         expanded = plain(value, at)
         if expanded is BAD:
             return BAD
+        if isinstance(expanded, Integral) and not isinstance(expanded, bool):
+            expanded = int(expanded)  # numpy's own, too: configurations are made in notebooks
         if isinstance(expanded, bool) or not isinstance(expanded, int | float):
             return at.mistake(value, "is not a number", self.wanted())
         if isinstance(expanded, float) and not math.isfinite(expanded):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import timedelta
 
 DAY_MS = 86_400_000
 CENTURY_MS = 36_525 * DAY_MS
@@ -31,11 +32,13 @@ def bare_number(value: object) -> bool:
 
 
 def duration_ms(value: object) -> int:
-    """Milliseconds of a length of time such as "5m", "1h30m" or "14d".
+    """Milliseconds of a length of time such as "5m", "1h30m" or "14d", or of a timedelta where the configuration is made in Python.
 
-    >>> duration_ms("1h30m")
-    5400000
+    >>> duration_ms("1h30m"), duration_ms(timedelta(days=1))
+    (5400000, 86400000)
     """
+    if isinstance(value, timedelta):
+        value = f"{value // timedelta(milliseconds=1)}ms"
     if bare_number(value):
         raise ValueError("has no unit")
     text = value.strip() if isinstance(value, str) else ""

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from monitor import Learnt, Result, backtest, learn
+from monitor.backtesting import plan_of
 from monitor.batch import INVALID, MISSING, NOT_FINITE, OK, Blobs, Numbers, Texts, Vectors
 from monitor.errors import Misconfigured
 from monitor.frame_columns import read
@@ -384,3 +385,42 @@ def test_an_incident_in_two_weeks_of_reference_is_left_out_and_found_again() -> 
     (page,) = backtest(config(), moved, learnt).pages.to_dict("records")
     assert page["subjects"][0] == "x"
     assert page["time"] <= START + pd.Timedelta(days=15, hours=2)
+
+
+# ---- configurations made in code
+
+CONFIGS: list[tuple[dict[str, Any], str | None, str]] = [
+    ({"budget": {"false_pages": 0, "per": "30d"}}, "false_pages: '0' is not above 0", "no false page at all cannot be promised"),
+    ({"budget": {"false_pages": -1, "per": "30d"}}, "false_pages: '-1' is not above 0", "negative"),
+    ({"budget": "1 per month"}, "budget: '1 per month' is not a mapping; right would be: {false_pages: 1, per: 30d}", "in words"),
+    ({"budget": {"false_pages": "one", "per": "month"}},
+     "'one' is not a number(.|\n)*'month' is not a length of time", "in words, by parts"),
+    ({"budget": {"false_pages": 1, "per": 30}}, "per: '30' has no unit", "thirty of what?"),
+    ({"budget": {"false_pages": float("nan"), "per": "30d"}}, "is not a finite number", "no number at all"),
+    ({"window": "1d", "reference": {"learn": "12h"}},
+     "learn: '12h' is too few windows to learn from.*8d", "a window longer than the reference"),
+    ({"window": "6h", "reference": {"learn": "1d"}}, "learn: '1d' is too few windows", "four windows teach nothing"),
+    ({"reference": {"learn": "0d"}}, "learn: '0d' is shorter than 1h", "nothing to learn from"),
+    ({"window": pd.Timedelta(hours=1), "reference": {"learn": pd.Timedelta(days=8)}}, None, "lengths of time as pandas has them"),
+    ({"budget": {"false_pages": np.int64(1), "per": pd.Timedelta(days=30)}}, None, "numbers as numpy has them"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message", "because"), CONFIGS, ids=[row[2] for row in CONFIGS])
+def test_configurations(change: dict[str, Any], message: str | None, because: str) -> None:
+    if message is None:
+        assert plan_of(config(**change)).models["m"].digest == plan_of(config()).models["m"].digest
+        return
+    with pytest.raises(Misconfigured, match=message):
+        backtest(config(**change), frame(1))
+
+
+def test_a_reference_shorter_than_eight_windows_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="1 window of history, at least 8"):
+        backtest(config(window="1d", reference={"learn": "8d"}), frame(1, LATER), frame(0.5))
+
+
+def test_the_end_before_enough_was_learnt_is_told() -> None:
+    result = backtest(config(), frame(2))
+    assert (result.windows["status"] == "unknown").all()
+    assert "ended before enough had been learnt" in result.report["m"]["why"]
