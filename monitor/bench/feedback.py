@@ -11,7 +11,12 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detectors.budget.chain import Chain, State
+    from detectors.budget.history import History
 
 MONTH_DAYS, REFERENCE_DAYS, RECENT_DAYS = 30, 28, 28
 STEP = 0.7  # nats on top of ln A after each false page
@@ -32,15 +37,14 @@ def feedback(seeds: int = 1, months: int = 3, features: int = 6) -> dict[str, fl
     return out
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Life:
     """Pages by month, refits, nats on top of ln A at the end, and windows until a shift of half an sd is then found."""
 
-    pages: list[int]
-    refits: int = 0
-    boost: float = 0.0
-    delay: float = math.nan
-    days: list[float] = field(default_factory=list)
+    pages: tuple[int, ...]
+    refits: int
+    boost: float
+    delay: int
 
 
 def live(rho: float, share: float, seed: int, months: int, features: int, events: float = 300.0) -> Life:
@@ -63,16 +67,16 @@ def live(rho: float, share: float, seed: int, months: int, features: int, events
     whole = History(np.concatenate([past.start_ms, future.start_ms]), WINDOW_MS, counts)
 
     chain = Chain(calibrate(columns, past, Options(WINDOW_MS)))
-    state, life = chain.zero(), Life([0] * months)
+    state, pages, refits, boost = chain.zero(), [0] * months, 0, 0.0
     first_ms, last_ms = None, -math.inf
     for row in range(len(past.start_ms), len(whole.start_ms)):
         now_ms = int(whole.start_ms[row]) + WINDOW_MS
         state, reading = chain.step(state, now_ms - WINDOW_MS, {name: table[row] for name, table in counts.items()})
-        life.boost = max(0.0, life.boost - STEP * WINDOW_MS / chain.calibration.options.budget_ms)
-        paged = reading.log10_m >= reading.log10_a + life.boost / math.log(10)
+        boost = max(0.0, boost - STEP * WINDOW_MS / chain.calibration.options.budget_ms)
+        paged = reading.log10_m >= reading.log10_a + boost / math.log(10)
         if paged:
-            life.pages[(now_ms - WINDOW_MS - start_ms) // (MONTH_DAYS * DAY_MS)] += 1
-            life.boost += STEP
+            pages[(now_ms - WINDOW_MS - start_ms) // (MONTH_DAYS * DAY_MS)] += 1
+            boost += STEP
             first_ms, last_ms = first_ms or now_ms, now_ms
             state = chain.reset(state)
         if first_ms is not None and (paged or (now_ms % DAY_MS == 0 and now_ms - last_ms < 7 * DAY_MS)):
@@ -81,19 +85,18 @@ def live(rho: float, share: float, seed: int, months: int, features: int, events
             chain = Chain(refit(chain.calibration, recent, first_ms))
             state = chain.adopt(state)
             told = chain.calibration.report["refit"]
-            life.boost = min(life.boost, STEP) if told["calm"] else life.boost
-            life.refits += 1
-            life.days.append(told["days"])
-            print(f"rho {rho:g}, day {(now_ms - start_ms) / DAY_MS:.1f}: pages {life.pages}, {told}", file=sys.stderr, flush=True)
+            boost = min(boost, STEP) if told["calm"] else boost
+            refits += 1
+            print(f"rho {rho:g}, day {(now_ms - start_ms) / DAY_MS:.1f}: pages {pages}, {told}", file=sys.stderr, flush=True)
     end_ms = int(whole.start_ms[-1]) + WINDOW_MS
     worse = draw(moody, features, 288, seed + 2, world=seed, start_ms=end_ms, drift=Drift(shift=0.5))[1]
-    life.delay = next(_found(chain, chain.reset(state), worse, life.boost), 288)
-    return life
+    return Life(tuple(pages), refits, boost, next(_found(chain, chain.reset(state), worse, boost), 288))
 
 
-def _found(chain: object, state: object, history: object, boost: float) -> Iterator[int]:
+def _found(chain: Chain, state: State, history: History, boost: float) -> Iterator[int]:
+    """Windows after which the chain would page."""
     from detectors.testing.steps import walk
 
-    for row, _, reading in walk(chain, history, state):  # type: ignore[arg-type]
+    for row, _, reading in walk(chain, history, state):
         if reading.log10_m >= reading.log10_a + boost / math.log(10):
             yield row + 1
