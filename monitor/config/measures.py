@@ -38,10 +38,10 @@ class Number:
         expanded = plain(value, at)
         if expanded is BAD:
             return BAD
-        if isinstance(expanded, Integral) and not isinstance(expanded, bool):
-            expanded = int(expanded)  # numpy's own, too: configurations are made in notebooks
-        if isinstance(expanded, bool) or not isinstance(expanded, int | float):
+        if isinstance(expanded, bool) or not isinstance(expanded, int | float | Integral):
             return at.mistake(value, "is not a number", self.wanted())
+        if not isinstance(expanded, int | float):
+            expanded = int(expanded)  # numpy's own: configurations are made in notebooks, too
         if isinstance(expanded, float) and not math.isfinite(expanded):
             return at.mistake(value, "is not a finite number", self.wanted())
         if self.whole and (abs(expanded) > 2**53 or expanded != int(expanded)):
