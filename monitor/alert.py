@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from monitor.incident import Incident
 
-AlertEvent: TypeAlias = Literal["opened", "appended", "resolved"]
+AlertEvent: TypeAlias = Literal["opened", "appended", "reminded", "resolved"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ import pandas as pd
 
 from monitor import config as configuration
 from monitor.batch import Batch, Slice
+from monitor.changes import Changes, WindowRow
 from monitor.errors import Misconfigured
 from monitor.frame_files import frames_of, rows_of
 from monitor.frames import STREAM, Frames, peeked, plan_for_frames, slices, stamped
-from monitor.learning import totals
+from monitor.learning import as_reference, totals
 from monitor.offline import Progress, Walk
 from monitor.plan import Model, Plan
 from monitor.reference import Reference, pack_cells
@@ -37,6 +38,7 @@ class Learnt:
     plan: Plan = field(repr=False)
     models: Mapping[str, tuple[Reference, bytes]] = field(repr=False)
     counts: Mapping[str, Counts] = field(repr=False, default_factory=dict)  # per model and column: events per cell
+    rows: Sequence[WindowRow] = field(repr=False, default=())  # its windows, which nights and refits learn from again
 
     @property
     def report(self) -> dict[str, dict[str, Any]]:
@@ -80,6 +82,7 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
     _check_order(walk)
     found: dict[str, tuple[Reference, bytes]] = {}
     counts: dict[str, Counts] = {}
+    rows: list[WindowRow] = []
     for name in plan.models:
         while walk.engine.demand(name):
             before = walk.engine.standings[name].learn_until_ms
@@ -92,8 +95,10 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
             raise Misconfigured.of(why, origin="reference", field=name, right="more windows of normal traffic")
         reference = replace(reference, digest=plan.models[name].digest)
         found[name] = (reference, walk.engine.state_of(name))
-        counts[name] = totals(reference, walk.store.windows(name, reference.from_ms, reference.until_ms))
-    return Learnt(plan, found, counts)
+        mine = [as_reference(row, reference) for row in walk.store.windows(name, reference.from_ms, reference.until_ms)]
+        counts[name] = totals(reference, mine)
+        rows += mine
+    return Learnt(plan, found, counts, rows)
 
 
 def _endless(plan: Plan) -> Plan:
@@ -184,6 +189,7 @@ def backtest(
         learnt = reference if isinstance(reference, Learnt) or reference is None else learn(plan, reference, progress=progress)
     walk = Walk(plan)
     if learnt is not None:
+        walk.store.save(Changes(windows=[row for row in learnt.rows if row.verdict.model in plan.models]))
         for name, (ref, chain) in learnt.models.items():
             if name in plan.models:
                 check_fit(plan.models[name], ref, "reference")

@@ -16,6 +16,7 @@ from dataclasses import replace
 from types import FrameType
 
 from monitor import wall
+from monitor.changes import Changes
 from monitor.errors import Misconfigured, Transient
 from monitor.http import Server, create_app
 from monitor.log import events
@@ -97,6 +98,7 @@ def _given(office: Office) -> None:
         log.info("reference_from_file", model=name, file=model.reference.file)
         several = len(office.plan.models) > 1
         learnt = given(replace(office.plan, models={name: model}), model.reference.file, of=name if several else "")
+        office.store.save(Changes(windows=list(learnt.rows)))  # nights and refits learn from them again
         office.rounds.engine.given(*learnt.models[name])
     office.rounds.save()
 

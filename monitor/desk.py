@@ -10,9 +10,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor.incident import AnswerKind, Incident
+from monitor.incident import Answer, Incident
 from monitor.plan import Plan
 from monitor.report import ModelReport
+from monitor.standing import Expected
 from monitor.verdict import Verdict
 
 
@@ -75,11 +76,13 @@ class Desk(Protocol):
 
     def series(self, model: str) -> Sequence[Series]: ...
 
-    def answer(self, incident: str, kind: AnswerKind, who: str, note: str) -> Future[Incident]:
-        """Resolves once the transaction that holds the answer is on disk; KeyError where there is no such incident."""
+    def answer(self, incident: str, answer: Answer) -> Future[Incident]:
+        """Stamps the answer; resolves once the transaction that holds the answer is on disk; KeyError where there is no such incident."""
         ...
 
     def deployment(self, model: str, version: str, who: str, note: str) -> Future[None]: ...
+
+    def expected(self, model: str, event: Expected) -> Future[None]: ...
 
     def metrics(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
         """The exposition in Prometheus' text format or in OpenMetrics, at most a second old (monitor.sinks.prometheus.Exposition.body)."""

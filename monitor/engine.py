@@ -11,24 +11,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from detectors.budget.chain import Chain
-from detectors.budget.state import State
+import msgspec
+
+from monitor import again
 from monitor.batch import Slice
-from monitor.changes import Changes, InputRow, Outcome, ReferenceRow, Snapshot, WindowRow
+from monitor.changes import Changes, InputRow, Outcome, ReferenceRow, Snapshot
 from monitor.checkpoint import checkpoint, crosses, mark_of
+from monitor.evidence import Evidence
 from monitor.fold import Fold
 from monitor.incident import Answer, Incident
-from monitor.judge import Judged, judge
-from monitor.learning import ENOUGH_FOR_CUTS, Due, Learned, LearningStep, gathering_ms, learnt_share, options, packed_summary
-from monitor.life import answered
+from monitor.judge import TREND, judge, looked_back
+from monitor.learning import Due, FirstStep, Learned, first_step, learnt_share, window_row
+from monitor.life import answered, expecting
 from monitor.open_windows import OpenWindows
 from monitor.pane import Folded
 from monitor.plan import DAY_MS, Model, Plan
-from monitor.reference import Reference, pack_cells
+from monitor.reference import Reference
 from monitor.restoring import restored
 from monitor.rules import breaches, with_values
-from monitor.standing import Standing
-from monitor.verdict import Verdict
+from monitor.standing import Expected, Standing
 from monitor.watermark import Position, Watermark
 
 # After this many empty windows in a row the calendar is jumped over: a stray early stamp must not cost a million verdicts.
@@ -47,8 +48,7 @@ class Engine:
         self.standings: dict[str, Standing] = {}
         self.references: dict[str, Reference] = {}
         self.incidents: dict[str, Incident] = {}  # open ones
-        self._chains: dict[str, Chain] = {}
-        self._states: dict[str, State] = {}  # the chain's state per judged model
+        self._evidence = Evidence()
         self._due: dict[str, Due] = {}
         self._changes = Changes()
         self._stale: set[str] = set()  # models whose standing has changed since the last drain
@@ -130,18 +130,28 @@ class Engine:
         self.close()
 
     def learned(self, learned: Learned) -> None:
-        """A step of learning is done: the model's waiting windows go on under the new reference."""
+        """A step of learning is done: the model's waiting windows go on, under the new reference if there is one."""
         due = self._due.pop(learned.due.model)
         model, standing = self.plan.models[due.model], self.standings[due.model]
-        if learned.reference is None:
-            again = due.until_ms + max(model.window_ms, (due.until_ms - due.from_ms) // 4)
-            self.standings[model.name] = replace(standing, learn_until_ms=again, reason=learned.reason)
-        else:
-            self.install(learned.reference, learned.chain)
+        if due.step == "trend":
+            mine = [i for i in self.incidents.values() if i.model == model.name]
+            incidents, alerts = looked_back(model, learned.leads, mine, (due.from_ms, due.until_ms))
+            self._settle(incidents)
+            self._changes.alerts += alerts
+        elif learned.reference is not None:
+            self.install(learned.reference, learned.chain, due)
+        elif due.step in ("cuts", "calibration"):
+            later = due.until_ms + max(model.window_ms, (due.until_ms - due.from_ms) // 4)
+            self.standings[model.name] = replace(standing, learn_until_ms=later, reason=learned.reason)
+        standing = self.standings[model.name] = again.attended(
+            model, self.standings[model.name], due.step, enough=learned.reference is not None
+        )
         self._stale.add(model.name)
         self._input("learned", model.name, due.until_ms, {
             "step": due.step, "reference": learned.reference.name if learned.reference else "", "reason": learned.reason,
+            "leads": msgspec.to_builtins(learned.leads),
         })  # fmt: skip
+        self._learn(model, standing, due.until_ms)
         self.close()
 
     def given(self, reference: Reference, chain: bytes) -> None:
@@ -149,8 +159,8 @@ class Engine:
         self.install(reference, chain)
         self._input("given", reference.model, reference.until_ms, {"reference": reference.name})
 
-    def install(self, reference: Reference, chain: bytes = b"") -> None:
-        """Puts a reference in force: frozen cells, and once calibrated the chain of evidence."""
+    def install(self, reference: Reference, chain: bytes = b"", due: Due | None = None) -> None:
+        """Puts a reference in force: frozen cells, and once calibrated the evidence, which goes on where it was learnt again (`due`)."""
         model, standing = self.plan.models[reference.model], self.standings[reference.model]
         self.references[model.name] = reference
         self._changes.references[model.name] = ReferenceRow(reference.name, model.name, reference.pack(), chain)
@@ -158,31 +168,44 @@ class Engine:
         self.windows.set_cuts(model.name, reference.cuts)
         if reference.calibration is None:
             standing = replace(standing, stage="learning", reason="", learn_until_ms=None)
+        elif due is not None and model.name in self._evidence:
+            self._evidence.switch(model, reference, due, chain)
         else:
-            made = self._chains[model.name] = Chain(reference.calibration, options(model))
-            self._states[model.name] = State.unpack(chain, made.name) if chain else made.zero()
+            self._evidence.begin(model, reference, chain)
             standing = replace(standing, stage="judging", reason="")
         self.standings[model.name] = standing
         self._stale.add(model.name)
 
-    def answer(self, incident: str, answer: Answer) -> Incident:
-        """An owner's answer; KeyError where no such incident is open."""
-        open_incident = self.incidents[incident]
-        model = open_incident.model
-        closed, alerts, self.standings[model] = answered(self.plan.models[model], self.standings[model], open_incident, answer)
+    def answer(self, incident: str | Incident, answer: Answer) -> Incident:
+        """An owner's answer; KeyError where no such incident is open. One that has closed is given whole: the engine keeps open ones."""
+        old = self.incidents.get(incident.id, incident) if isinstance(incident, Incident) else self.incidents[incident]
+        model = old.model
+        closed, alerts, self.standings[model] = answered(self.plan.models[model], self.standings[model], old, answer)
         self._settle((closed,))
         self._changes.alerts += alerts
-        if closed.kind == "statistical" and model in self._chains:
-            chain = self._chains[model]
-            self._states[model] = chain.thaw(chain.reset(self._states[model]))
+        if old.kind == "statistical" and old.rule != TREND and old.resolved_ms is None and model in self._evidence:
+            self._evidence.release(model)
         self._stale.add(model)
-        self._input("answer", model, answer.at_ms, {"incident": incident, "answer": answer.kind, "who": answer.who, "note": answer.note})
+        self._input("answer", model, answer.at_ms, {
+            "incident": old.id, "answer": answer.kind, "who": answer.who, "note": answer.note, "until_ms": answer.until_ms,
+            "every_ms": answer.every_ms, "closed": None if old.resolved_ms is None else msgspec.to_builtins(old),
+        })  # fmt: skip
+        if model not in self._due:
+            self._learn(self.plan.models[model], self.standings[model], self.standings[model].next_ms or 0)
         return closed
 
+    def expected(self, model: str, event: Expected, at_ms: int) -> None:
+        """An event that was announced: while it lasts, and when it comes again, its subjects are not judged."""
+        self.standings[model] = expecting(self.standings[model], event)
+        self._stale.add(model)
+        self._input("expected", model, at_ms, msgspec.to_builtins(event))
+
     def deployed(self, model: str, version: str, who: str, note: str, at_ms: int) -> None:
-        """A deployment of a watched model, for the record and for the pages of incidents after it."""
-        if model not in self.plan.models:
-            raise KeyError(model)
+        """Another version of a watched model serves from that event time on: levels on its prediction side are learnt anew."""
+        standing, window_ms = self.standings[model], self.plan.models[model].window_ms
+        from_ms = max(standing.next_ms or 0, at_ms // window_ms * window_ms)
+        self.standings[model] = again.deployed(self.plan.models[model], standing, version, from_ms)
+        self._stale.add(model)
         self._input("deployment", model, at_ms, {"version": version, "who": who, "note": note})
 
     def demand(self, model: str) -> bool:
@@ -190,7 +213,7 @@ class Engine:
         standing = self.standings[model]
         if standing.stage == "judging" or standing.origin_ms is None or standing.next_ms is None or model in self._due:
             return False
-        step: LearningStep = "cuts" if standing.stage == "gathering" else "calibration"
+        step: FirstStep = "cuts" if standing.stage == "gathering" else "calibration"
         self._due[model] = Due(step, model, standing.origin_ms, standing.next_ms)
         return True
 
@@ -225,8 +248,7 @@ class Engine:
 
     def state_of(self, model: str) -> bytes:
         """The packed state of the model's evidence; empty while it learns."""
-        state = self._states.get(model)
-        return state.pack() if state is not None else b""
+        return self._evidence.pack(model)
 
     def positions(self) -> dict[str, int]:
         """Where each partition goes on."""
@@ -289,15 +311,22 @@ class Engine:
         judging = standing.stage == "judging" and reference is not None and reference.calibration is not None
         if judging and reference is not None and start_ms < reference.until_ms:
             judging, standing = False, replace(standing, reason="within the reference")
-        reading = None
+        reading, reason = None, ""
         if judging:
-            self._states[model.name], reading = self._chains[model.name].step(self._states[model.name], start_ms, window.cells)
+            standing = again.succeeded(model, standing, window.version, start_ms)
+            muted = again.muted(model, standing, start_ms)
+            reading = self._evidence.step(model.name, start_ms, window.cells, muted)
+            if len(muted) == len(model.columns):
+                reading, reason = None, "an expected event, or levels that are learnt anew"
         broken = breaches(model, window, standing.seen, standing.last_events_ms)
         mine = [i for i in self.incidents.values() if i.model == model.name]
-        judged = judge(model, standing, window, reading, mine, broken, reference=reference.name if reference and judging else "")
-        self._apply(model.name, judged)
+        judged = judge(model, standing, window, reading, mine, broken, reference=reference.name if reference and judging else "",
+                       reason=reason)  # fmt: skip
+        self._settle(judged.incidents)
+        self._changes.alerts += judged.alerts
+        self._evidence.apply(model.name, judged)
         standing = replace(
-            judged.standing,
+            again.shunning(judged.standing, *judged.incidents),
             events=standing.events + window.events,
             seen=standing.seen | with_values(model, window),
             last_events_ms=window.end_ms if window.events else standing.last_events_ms,
@@ -306,36 +335,20 @@ class Engine:
         self._stale.add(model.name)
         if window.end_ms % DAY_MS == 0:
             self._day_ended.add(model.name)
-        self._record(judged.verdict, merged.summaries, window.cells if reference else None)
+        self._changes.windows.append(window_row(judged.verdict, merged.summaries, window.cells if reference else None))
         self._learn(model, standing, window.end_ms)
 
     def _learn(self, model: Model, standing: Standing, end_ms: int) -> None:
         """Is a step of learning due at the end of this window?"""
-        if standing.stage == "judging" or standing.origin_ms is None or end_ms < (standing.learn_until_ms or 0):
+        if standing.stage != "judging":
+            step = first_step(model, standing, end_ms)
+            if step is not None and standing.origin_ms is not None:
+                self._due[model.name] = Due(step, model.name, standing.origin_ms, end_ms)
             return
-        shortest, longest = gathering_ms(model)
-        elapsed = end_ms - standing.origin_ms
-        if standing.stage == "gathering":
-            if elapsed >= longest or (elapsed >= shortest and standing.events >= ENOUGH_FOR_CUTS):
-                self._due[model.name] = Due("cuts", model.name, standing.origin_ms, end_ms)
-            return
-        learn_ms = model.reference.span_ms
-        until = standing.learn_until_ms or (standing.origin_ms + learn_ms if learn_ms is not None else None)
-        if until is not None and end_ms >= until:
-            self._due[model.name] = Due("calibration", model.name, standing.origin_ms, end_ms)
-
-    def _apply(self, model: str, judged: Judged) -> None:
-        self._settle(judged.incidents)
-        self._changes.alerts += judged.alerts
-        chain = self._chains.get(model)
-        if chain is None:
-            return
-        if judged.reset:
-            self._states[model] = chain.reset(self._states[model])
-        if judged.freeze:
-            self._states[model] = chain.freeze(self._states[model], judged.freeze)
-        if judged.thaw:
-            self._states[model] = chain.thaw(self._states[model])
+        mine = [i for i in self.incidents.values() if i.model == model.name]
+        due, self.standings[model.name] = again.due(model, standing, self.references[model.name], mine, end_ms)
+        if due is not None:
+            self._due[model.name] = due
 
     def _settle(self, incidents: Iterable[Incident]) -> None:
         for incident in incidents:
@@ -344,13 +357,6 @@ class Engine:
                 self.incidents[incident.id] = incident
             else:
                 self.incidents.pop(incident.id, None)
-
-    def _record(self, verdict: Verdict, summaries: Mapping[str, Any] | None, cells: Mapping[str, Any] | None) -> None:
-        if cells is not None:
-            row = WindowRow(verdict, "cells", {name: pack_cells(c) for name, c in cells.items()})
-        else:
-            row = WindowRow(verdict, "summaries", {name: packed_summary(s) for name, s in (summaries or {}).items()})
-        self._changes.windows.append(row)
 
     # ---- bookkeeping
 

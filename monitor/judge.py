@@ -6,6 +6,7 @@ evidence is; this file says what that means for the owner.
     evidence >= A and in the owner's groups and above the minimum effect   -> page (or what the model's mode allows)
     evidence >= A otherwise, or evidence >= one day                        -> ticket
     a page is open                                                         -> latched: no second page, subjects appended
+    ... for max_latch, unanswered and still true                           -> told again, once per max_latch
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from monitor.plan import DAY_MS, Model
 from monitor.rules import Breach, Closed
 from monitor.standing import Standing
 from monitor.verdict import Status, Subject, Verdict, verdict_id
-from monitor.wording import incident_text
+from monitor.wording import incident_text, trend_text
 
 LN10 = math.log(10)
 FALSE_STEP = 0.7  # nats: a page answered "false" doubles A ...
+TREND = "trend"  # a ticket about the last seven days, not about a window
 _SEVERITY: Mapping[str, Severity] = {"page": "page", "ticket": "ticket", "observe": "note"}
 
 
@@ -77,11 +79,12 @@ def judge(
     broken: Sequence[Breach],
     *,
     reference: str,
+    reason: str = "",
 ) -> Judged:
-    """The verdict on one closed window. `reading` is None while the model learns: then only rules can page."""
+    """The verdict on one closed window. `reading` is None while the model learns, or for another `reason`: then only rules can page."""
     rule_incidents, rule_alerts = _rules(model, window, open_incidents, broken)
     if reading is None:
-        verdict = _verdict(model, window, "unknown", reference, reason=standing.reason or standing.stage)
+        verdict = _verdict(model, window, "unknown", reference, reason=reason or standing.reason or standing.stage)
         return Judged(verdict, standing, rule_incidents, rule_alerts)
 
     groups = {column.subject: column.group for column in model.columns}
@@ -101,8 +104,9 @@ def judge(
 
     ledger = replace(standing.ledger, judged_ms=standing.ledger.judged_ms + model.window_ms)
     standing = replace(standing, ledger=ledger)
-    latched = next((i for i in open_incidents if (i.kind == "statistical" and i.severity != "ticket") or i.rule == "latched"), None)
-    ticket = next((i for i in open_incidents if i.kind == "statistical" and i is not latched), None)
+    live = [i for i in open_incidents if i.kind == "statistical" and i.rule != TREND]
+    latched = next((i for i in live if i.severity != "ticket" or i.rule == "latched"), None)
+    ticket = next((i for i in live if i is not latched), None)
     out = _Outbox(list(rule_incidents), list(rule_alerts))
 
     if latched is not None:
@@ -113,7 +117,11 @@ def judge(
         alone = {lead.subject for lead in reading.leads if lead.log10_alone >= threshold} - known
         also = tuple(s for s in subjects if s.name in alone)
         if also:
-            out.change(replace(latched, subjects=latched.subjects + also), "appended")
+            latched = replace(latched, subjects=latched.subjects + also)
+            out.change(latched, "appended")
+        if reaches and window.end_ms - (latched.told_ms or latched.opened_ms) >= model.max_latch_ms:
+            out.change(replace(latched, told_ms=window.end_ms), "reminded")
+            return Judged(verdict, standing, out.incidents, out.alerts, reset=True)
         return Judged(verdict, standing, out.incidents, out.alerts)
 
     if status == "page":
@@ -144,7 +152,8 @@ class _Outbox:
     def change(self, incident: Incident, event: AlertEvent) -> None:
         self._incidents.append(incident)
         if incident.severity != "note":
-            mark = event if event != "appended" else f"appended-{len(incident.subjects)}"
+            marks = {"appended": f"appended-{len(incident.subjects)}", "reminded": f"reminded-{(incident.told_ms or 0) // 1000}"}
+            mark = marks.get(event, event)
             self._alerts.append(Alert(f"{incident.id}:{mark}", event, incident))
 
     def close(self, incident: Incident, at_ms: int, resolution: str, *, quiet: bool = False) -> None:
@@ -161,6 +170,28 @@ class _Outbox:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         return tuple(self._alerts)
+
+
+def looked_back(
+    model: Model, leads: Sequence[Lead], open_incidents: Sequence[Incident], week: tuple[int, int]
+) -> tuple[tuple[Incident, ...], tuple[Alert, ...]]:
+    """The weekly look back: a ticket where the last seven days as a whole lie elsewhere than the reference, closed when they do no more."""
+    out = _Outbox([], [])
+    subjects = subjects_of(leads, model)
+    known = next((i for i in open_incidents if i.rule == TREND), None)
+    from_ms, until_ms = week
+    if known is not None and not subjects:
+        out.close(known, until_ms, "recovered")
+    elif known is None and subjects:
+        severity: Severity = "note" if model.mode == "observe" else "ticket"
+        events = leads[0].events
+        text = trend_text(model.name, subjects, from_ms, events)
+        out.change(Incident(
+            id=incident_id(model.name, "statistical", until_ms, severity, TREND), model=model.name, owner=model.owner, severity=severity,
+            kind="statistical", opened_ms=until_ms, onset_ms=from_ms, subjects=subjects, evidence=0.0, threshold=0.0, message=text,
+            events=events, rule=TREND,
+        ), "opened")  # fmt: skip
+    return out.incidents, out.alerts
 
 
 def _day_since(last_ms: int | None, now_ms: int) -> bool:

@@ -1,54 +1,72 @@
-"""How a reference comes to be: first the cells are frozen, then, when enough windows have passed, the calibration.
+"""How a reference comes to be: first the cells are frozen, then, when enough windows have passed, the calibration; what is
+learnt again after that says monitor.again.
 
-Both steps are pure functions of recorded windows, asked for by the engine at event times that do not depend on how
+All steps are pure functions of recorded windows, asked for by the engine at event times that do not depend on how
 records were batched. The runner performs them (in a process of its own where it is live) and hands the result back as an
 input; until then the model's next windows wait. So a replay learns exactly what the live run learnt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget.calibration import Options, TooLittle, calibrate
-from detectors.budget.chain import Chain
+from detectors.budget.calibration import Calibration, Options, TooLittle, calibrate
+from detectors.budget.chain import Chain, Lead
 from detectors.budget.history import History
+from detectors.budget.rebase import rebase
+from detectors.budget.refit import refit
+from detectors.budget.trend import trend
 from detectors.cuts import Cuts, learn
 from detectors.summaries import cells_of, recut, unpack
 from detectors.summary import Summary
 from monitor.changes import WindowRow
 from monitor.plan import DAY_MS, Model
-from monitor.reference import Reference, unpack_cells
-from monitor.standing import Standing
+from monitor.reference import Reference, pack_cells, unpack_cells
+from monitor.standing import AgainStep, Level, Standing
+from monitor.verdict import Verdict
 
-LearningStep: TypeAlias = Literal["cuts", "calibration"]
+FirstStep: TypeAlias = Literal["cuts", "calibration"]
 ENOUGH_FOR_CUTS = 50_000  # events; 64 cells then hold about 800 each
 GATHERED = 576  # windows whose samples are kept at most, two days of five minutes: about 100 MB for fifty columns
+OF_REFERENCE = "of the reference"  # why a recorded window was not judged
 WARM_UP = 300  # windows stepped through before judging, so that filters and slow cadences start where the reference ends
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A step of learning that the engine waits for, from the windows that start in [from_ms, until_ms)."""
+    """A step of learning that the engine waits for, from the windows that start in [from_ms, until_ms) and in none of `left_out`.
 
-    step: LearningStep
+    `levels` are those that changed since the reference, of which `columns` have not been judged by theirs yet; `false_ms` is when the
+    first false page was sent (refit).
+    """
+
+    step: FirstStep | AgainStep
     model: str
     from_ms: int
     until_ms: int
+    left_out: tuple[tuple[int, int], ...] = ()
+    columns: tuple[str, ...] = ()
+    levels: tuple[Level, ...] = ()
+    false_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """The answer to a `Due`: a reference, or None and why not yet; `chain` is the warmed-up state of the evidence."""
+    """The answer to a `Due`: a reference, or None and why not yet; `chain` is the warmed-up state of the evidence.
+
+    A look back at the week (trend) makes no reference: it finds `leads`, or none.
+    """
 
     due: Due
     reference: Reference | None
     reason: str = ""
     chain: bytes = b""
+    leads: tuple[Lead, ...] = ()
 
 
 def gathering_ms(model: Model) -> tuple[int, int]:
@@ -56,6 +74,20 @@ def gathering_ms(model: Model) -> tuple[int, int]:
     what is learnt from, so that a model with little traffic still sees a range of days before its extremes are fixed."""
     half = max(model.window_ms, (model.reference.span_ms or 28 * DAY_MS) // 2)
     return min(DAY_MS, half), min(half, max(DAY_MS, GATHERED * model.window_ms))
+
+
+def first_step(model: Model, standing: Standing, end_ms: int) -> FirstStep | None:
+    """The step of a model's first learning that is due once windows are closed up to `end_ms`."""
+    if standing.origin_ms is None or end_ms < (standing.learn_until_ms or 0):
+        return None
+    shortest, longest = gathering_ms(model)
+    elapsed = end_ms - standing.origin_ms
+    if standing.stage == "gathering":
+        enough = elapsed >= longest or (elapsed >= shortest and standing.events >= ENOUGH_FOR_CUTS)
+        return "cuts" if enough else None
+    learn_ms = model.reference.span_ms
+    until = standing.learn_until_ms or (standing.origin_ms + learn_ms if learn_ms is not None else None)
+    return "calibration" if until is not None and end_ms >= until else None
 
 
 def learnt_share(model: Model, standing: Standing) -> float:
@@ -79,17 +111,58 @@ def options(model: Model) -> Options:
 
 
 def perform(model: Model, due: Due, rows: Iterable[WindowRow], reference: Reference | None) -> Learned:
-    """Does one step of learning from the recorded windows; `reference` holds the frozen cells for the second step."""
+    """Does one step of learning from the recorded windows; `reference` is the one in force, of which the first step needs none."""
+    kept = [row for row in rows if not any(start <= row.verdict.start_ms < end for start, end in due.left_out)]
     if due.step == "cuts":
-        return Learned(due, _cut(model, due, rows))
-    assert reference is not None, "calibration follows the cuts"
-    history = history_of(model, rows, reference.cuts)
+        return Learned(due, _cut(model, due, kept))
+    assert reference is not None, "every other step follows the cuts"
+    history = history_of(model, kept, reference.cuts)
     try:
-        calibration = calibrate(model.columns, history, options(model))
+        return _STEPS[due.step](model, due, history, reference)
     except TooLittle as error:
         return Learned(due, None, str(error))
-    whole = replace(reference, calibration=calibration, from_ms=due.from_ms, until_ms=due.until_ms)
+
+
+def _calibrated(model: Model, due: Due, history: History, reference: Reference) -> Learned:
+    whole = _levelled(
+        replace(reference, from_ms=due.from_ms, until_ms=due.until_ms), calibrate(model.columns, history, options(model)), due, history
+    )
     return Learned(due, whole, chain=warmed(whole, history))
+
+
+def _levelled(reference: Reference, calibration: Calibration, due: Due, history: History) -> Reference:
+    """The reference with a calibration, and the levels that have been others since."""
+    levelled = calibration
+    for level in due.levels:
+        levelled = rebase(levelled, history.since(level.from_ms), level.columns)
+    return replace(reference, calibration=levelled, before=calibration if due.levels else None)
+
+
+def _nightly(model: Model, due: Due, history: History, reference: Reference) -> Learned:
+    calibration = reference.calibration
+    if calibration is not None and history.days <= calibration.days:
+        return Learned(due, None, f"{history.days:.1f} days of windows are kept, no more than the reference holds already")
+    return _calibrated(model, due, history, reference)
+
+
+def _refitted(_: Model, due: Due, history: History, reference: Reference) -> Learned:
+    assert reference.calibration is not None, "only a judged model can have sent a false page"
+    return Learned(due, replace(reference, calibration=refit(reference.calibration, history, due.false_ms), before=None))
+
+
+def _rebased(_: Model, due: Due, history: History, reference: Reference) -> Learned:
+    assert reference.calibration is not None, "only a judged model has levels"
+    return Learned(due, _levelled(reference, reference.before or reference.calibration, due, history))
+
+
+def _looked_back(_: Model, due: Due, history: History, reference: Reference) -> Learned:
+    assert reference.calibration is not None, "only a judged model has somewhere to have gone from"
+    return Learned(due, None, leads=trend(reference.calibration, history))
+
+
+_STEPS: Mapping[str, Callable[[Model, Due, History, Reference], Learned]] = {
+    "calibration": _calibrated, "nightly": _nightly, "refit": _refitted, "rebase": _rebased, "trend": _looked_back,
+}  # fmt: skip
 
 
 def _cut(model: Model, due: Due, rows: Iterable[WindowRow]) -> Reference:
@@ -103,14 +176,22 @@ def _cut(model: Model, due: Due, rows: Iterable[WindowRow]) -> Reference:
 
 
 def summary_of(packed: bytes) -> Summary:
-    """A summary from its record: kind, a zero byte, body."""
+    """A summary from its record (`window_row`): kind, a zero byte, body."""
     kind, _, body = packed.partition(b"\0")
     return unpack(kind.decode(), body)
 
 
-def packed_summary(summary: Summary) -> bytes:
-    """Inverse of `summary_of`."""
-    return summary.kind.encode() + b"\0" + summary.pack()
+def window_row(verdict: Verdict, summaries: Mapping[str, Summary], cells: Mapping[str, NDArray[np.int64]] | None) -> WindowRow:
+    """A closed window for the record: its cells, or its summaries as long as there are no cells."""
+    if cells is not None:
+        return WindowRow(verdict, "cells", {name: pack_cells(counts) for name, counts in cells.items()})
+    return WindowRow(verdict, "summaries", {name: summary.kind.encode() + b"\0" + summary.pack() for name, summary in summaries.items()})
+
+
+def as_reference(row: WindowRow, reference: Reference) -> WindowRow:
+    """A window of a reference that is given, for the record of a run which has not read it: as counts in its cells."""
+    cells = {name: pack_cells(row_cells(row, name, cuts)) for name, cuts in reference.cuts.items()}
+    return WindowRow(replace(row.verdict, reason=OF_REFERENCE), "cells", cells)
 
 
 def history_of(model: Model, rows: Iterable[WindowRow], cuts: Mapping[str, Cuts]) -> History:

@@ -10,7 +10,7 @@ from monitor.incident import Incident
 from monitor.phrases import moment, odds, phrase, span, zone_of
 from monitor.plan import Plan
 
-HEADS: Final[dict[AlertEvent, str]] = {"opened": "", "appended": "also ", "resolved": "resolved "}
+HEADS: Final[dict[AlertEvent, str]] = {"opened": "", "appended": "also ", "reminded": "still ", "resolved": "resolved "}
 TITLE_LENGTH: Final = 200  # some receivers refuse more; the body says it all
 WINDOW_MS: Final = 300_000  # of a model that has left the plan since: only the odds' unit depends on it
 
@@ -54,7 +54,9 @@ def body(incident: Incident, event: AlertEvent, plan: Plan) -> str:
     else:
         lines.append(f"What is wrong: {incident.message.removeprefix(f'{incident.model}: ')}")
     lines.append(f"Since: {at(incident.onset_ms)}, told by {incident.events} events up to {at(incident.opened_ms)}")
-    if incident.kind == "statistical":
+    if event == "reminded" and incident.told_ms is not None:
+        lines.append(f"Nobody has answered for {span(incident.told_ms - incident.opened_ms)}, and it is still true")
+    if incident.kind == "statistical" and incident.rule != "trend":
         window_ms = model.window_ms if model is not None else WINDOW_MS
         reached, limit = odds(incident.evidence, window_ms), odds(incident.threshold, window_ms)
         lines.append(f"Evidence: chance alone gets this far at most {reached}; the threshold is {limit}")

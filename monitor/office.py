@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
+from dataclasses import replace
 
 from monitor import wall
 from monitor.batch import Records, Slice
@@ -14,7 +15,7 @@ from monitor.codecs import Codec, codec_for
 from monitor.courier import Courier
 from monitor.desk import Health, ModelView, Series
 from monitor.engine import Engine
-from monitor.incident import Answer, AnswerKind, Incident
+from monitor.incident import Answer, Incident
 from monitor.learning import Due
 from monitor.metrics import Metrics
 from monitor.plan import Plan
@@ -24,6 +25,7 @@ from monitor.sinks.deadletter import Producer, open_dead_letters
 from monitor.sinks.notifier import Notifying
 from monitor.sinks.prometheus import Exposition
 from monitor.sources.source import Note, Source
+from monitor.standing import Expected
 from monitor.stores.store import Store
 from monitor.telemetry import Telemetry
 from monitor.verdict import Verdict
@@ -131,9 +133,14 @@ class Office:
     def series(self, model: str) -> Sequence[Series]:
         return self.board.series(model)
 
-    def answer(self, incident: str, kind: AnswerKind, who: str, note: str) -> Future[Incident]:
-        answer = Answer(kind, who, note, wall.now_ms())
-        return self.rounds.submit(lambda: self.rounds.engine.answer(incident, answer))
+    def answer(self, incident: str, answer: Answer) -> Future[Incident]:
+        stamped = replace(answer, at_ms=wall.now_ms())
+        shown = next((i for i in self.board.incidents() if i.id == incident), None)  # the engine keeps open ones only
+        return self.rounds.submit(lambda: self.rounds.engine.answer(shown or incident, stamped))
+
+    def expected(self, model: str, event: Expected) -> Future[None]:
+        at_ms = wall.now_ms()
+        return self.rounds.submit(lambda: self.rounds.engine.expected(model, event, at_ms))
 
     def deployment(self, model: str, version: str, who: str, note: str) -> Future[None]:
         at_ms = wall.now_ms()

@@ -105,7 +105,7 @@ class OpenWindows:
         panes = self._panes[model.name].pop(start_ms, {})
         by_column: dict[str, list[Summary]] = defaultdict(list)
         events: dict[str, int] = defaultdict(int)
-        versions: set[str] = set()
+        versions: Counter[str] = Counter()
         for full in sorted(panes):
             key, pane = full[1], panes[full]
             self._dirty.pop(full, None)
@@ -115,7 +115,8 @@ class OpenWindows:
             if key.segment:
                 continue
             events[key.role] += pane.events
-            versions.add(key.version)
+            if key.version:
+                versions[key.version] += pane.events
             for name, summary in pane.columns.items():
                 by_column[name].append(summary if cuts is None else recut(summary, cuts[name]))
         summaries = {column.name: merged(column.kind, by_column[column.name]) for column in model.columns if by_column[column.name]}
@@ -124,7 +125,7 @@ class OpenWindows:
         leading = "inputs" if any(column.role == "inputs" for column in model.columns) else "predictions"
         window = Closed(
             model.name, start_ms, start_ms + model.window_ms, events[leading], cells,
-            versions=tuple(sorted(versions - {""})), unreadable=unreadable,
+            versions=tuple(sorted(versions)), unreadable=unreadable, version=max(sorted(versions), key=versions.__getitem__, default=""),
         )  # fmt: skip
         return Merged(window, {} if cuts is not None else {name: _reduced(s) for name, s in summaries.items()})
 

@@ -96,6 +96,7 @@ class ReferencePlan:
     learn_ms: int | None = 28 * DAY_MS
     file: str | None = None
     topic_since_ms: int | None = None
+    recalibrate: bool = True  # every night, while it holds less than 28 days
 
     @property
     def span_ms(self) -> int | None:
@@ -131,6 +132,7 @@ class Model:
     detectors: tuple[DetectorUse, ...] = ()
     rules: Rules = Rules()
     reference: ReferencePlan = ReferencePlan()
+    max_latch_ms: int = DAY_MS  # a page that nobody answers is sent again after so long, if it is still true
     keep_thumbnails: bool = False
 
     @cached_property

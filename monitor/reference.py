@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,7 +15,8 @@ from detectors.budget.calibration import Calibration
 from detectors.cuts import Cuts
 from detectors.cuts import unpack as unpack_cuts
 
-FORMAT = 1
+FORMAT = 2
+_PACKED = tuple[int, str, str, dict[str, bytes], int, int, int, bytes | None, bytes | None, dict[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Reference:
     """`cuts` per column; windows that start at `effective_ms` or later are folded by them.
 
     `calibration` is None while the model still learns; then only the cells are frozen. `from_ms`, `until_ms`: the windows
-    it was learnt from. `digest` is the plan's: a plan whose numbers changed does not read an old reference.
+    it was learnt from. `digest` is the plan's: a plan whose numbers changed does not read an old reference. `before` is the calibration
+    before levels were learnt anew: what firms them up with more windows begins there.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Reference:
     until_ms: int
     calibration: Calibration | None = None
     frame: Mapping[str, bytes] = field(default_factory=dict)
+    before: Calibration | None = None
 
     @cached_property
     def name(self) -> str:
@@ -44,23 +46,22 @@ class Reference:
     def pack(self) -> bytes:
         return msgspec.msgpack.encode((
             FORMAT, self.model, self.digest, {name: self.cuts[name].pack() for name in sorted(self.cuts)},
-            self.effective_ms, self.from_ms, self.until_ms, self.calibration.pack() if self.calibration else None,
-            *([{name: self.frame[name] for name in sorted(self.frame)}] if self.frame else []),
+            self.effective_ms, self.from_ms, self.until_ms, *(c.pack() if c is not None else None for c in (self.calibration, self.before)),
+            {name: self.frame[name] for name in sorted(self.frame)},
         ))  # fmt: skip
 
     @classmethod
     def unpack(cls, data: bytes) -> Reference:
         """Inverse of `pack`; ValueError for another format."""
-        parts = msgspec.msgpack.decode(data, type=list[Any])
-        if not parts or parts[0] != FORMAT:
-            msg = f"reference has format {parts[0] if parts else 'none'}, this release reads {FORMAT}"
+        parts = msgspec.msgpack.decode(data, type=_PACKED)
+        if parts[0] != FORMAT:
+            msg = f"reference has format {parts[0]}, this release reads {FORMAT}"
             raise ValueError(msg)
-        *fields, frame = parts[1:] if len(parts) == 9 else (*parts[1:], {})
-        fixed = tuple[str, str, dict[str, bytes], int, int, int, bytes | None]
-        model, digest, cuts, effective_ms, from_ms, until_ms, calibration = msgspec.convert(fields, fixed)
+        _, model, digest, cuts, effective_ms, from_ms, until_ms, *calibrations, frame = parts
+        calibration, before = (Calibration.unpack(body) if isinstance(body, bytes) else None for body in calibrations)
         return cls(
             model, digest, {name: unpack_cuts(body) for name, body in cuts.items()}, effective_ms, from_ms, until_ms,
-            Calibration.unpack(calibration) if calibration is not None else None, msgspec.convert(frame, dict[str, bytes]),
+            calibration, frame, before,
         )  # fmt: skip
 
 

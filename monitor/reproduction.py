@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import msgspec
+
+from detectors.budget.chain import Lead
 from monitor import wall
 from monitor.batch import Records
 from monitor.casefile import CaseFile
@@ -20,12 +23,13 @@ from monitor.changes import InputRow
 from monitor.codecs import codec_for
 from monitor.engine import Engine
 from monitor.errors import Misconfigured
-from monitor.incident import Answer
+from monitor.incident import Answer, Incident
 from monitor.learning import Learned
 from monitor.parting import TOLERANCE, parted
 from monitor.plan import Plan
 from monitor.reference import Reference
 from monitor.sources.source import Absent, Gap, Note, Recreated, Rewound, Source
+from monitor.standing import Expected
 from monitor.stores.store import Store
 from monitor.verdict import Verdict
 
@@ -234,9 +238,15 @@ class _Walk:
             case "restart":
                 engine.restart([p for p in body["partitions"] if p in known], body["why"], row.at_ms)
             case "answer":
-                if body["incident"] not in engine.incidents:
+                closed = body["closed"] and msgspec.convert(body["closed"], Incident)
+                if not closed and body["incident"] not in engine.incidents:
                     self._part(f"incident {body['incident']}, which was answered, is not open")
-                engine.answer(body["incident"], Answer(body["answer"], body["who"], body["note"], row.at_ms))
+                answer = Answer(body["answer"], body["who"], body["note"], row.at_ms, body["until_ms"], body["every_ms"])
+                engine.answer(closed or body["incident"], answer)
+            case "expected":
+                engine.expected(model, msgspec.convert(body, Expected), row.at_ms)
+            case "deployment":
+                engine.deployed(model, body["version"], body["who"], body["note"], row.at_ms)
             case "given":
                 engine.given(*self._reference(body["reference"]))
             case "learned":
@@ -245,7 +255,8 @@ class _Walk:
                     self._part(f"the step of learning ({body['step']}) is not due")
                     return
                 reference, chain = self._reference(body["reference"]) if body["reference"] else (None, b"")
-                engine.learned(Learned(due, reference, body["reason"], chain))
+                leads = msgspec.convert(body["leads"], tuple[Lead, ...])
+                engine.learned(Learned(due, reference, body["reason"], chain, leads))
 
     def _reference(self, name: str) -> tuple[Reference, bytes]:
         kept = self.store.reference(name)

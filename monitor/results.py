@@ -14,6 +14,7 @@ from monitor.engine import Engine
 from monitor.findings import findings
 from monitor.frames import STREAM
 from monitor.incident import Incident
+from monitor.learning import OF_REFERENCE
 from monitor.plan import Plan
 from monitor.stores.store import Store
 from monitor.verdict import Subject, Verdict
@@ -61,7 +62,7 @@ class Result:
 
 def collect(plan: Plan, store: Store, engine: Engine, *, scores: bool) -> Result:
     """The frames of one walk."""
-    verdicts = store.verdicts()
+    verdicts = [v for v in store.verdicts() if v.reason != OF_REFERENCE]
     incidents = sorted(store.incidents(), key=lambda i: (i.opened_ms, i.id))
     report: dict[str, dict[str, Any]] = {}
     for name in plan.models:

@@ -20,7 +20,7 @@ ENOUGH_EVENTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """One closed window of one model: events of its leading role and cell counts per column."""
+    """One closed window of one model: events of its leading role and cell counts per column; `version` is the one with most events."""
 
     model: str
     start_ms: int
@@ -29,6 +29,7 @@ class Closed:
     cells: Mapping[str, NDArray[np.int64]]
     versions: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()  # partitions that were not waited for: the window is partial
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

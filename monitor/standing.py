@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 Stage: TypeAlias = Literal["gathering", "learning", "judging"]
+AgainStep: TypeAlias = Literal["nightly", "refit", "rebase", "trend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,62 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Something to be learnt again once windows have been closed up to `ripe_ms`, from those that start at `from_ms` or later.
+
+    `columns` are those whose level is learnt anew; from `from_ms` on they are left out of the evidence (`mutes`) until it is.
+    """
+
+    step: AgainStep
+    ripe_ms: int
+    from_ms: int = 0
+    columns: tuple[str, ...] = ()
+    mutes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """From `from_ms` on these columns lie elsewhere: a new normal, or another version of the model."""
+
+    from_ms: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """An event that is no drift: in [from_ms, until_ms), and every `every_ms` again, these subjects (none: all) are not judged."""
+
+    from_ms: int
+    until_ms: int
+    every_ms: int | None = None
+    subjects: tuple[str, ...] = ()
+    who: str = ""
+    note: str = ""
+
+    def covers(self, start_ms: int) -> bool:
+        """Does a window that starts then fall into it?
+
+        >>> weekly = Expected(10, 14, every_ms=7)
+        >>> [t for t in range(30) if weekly.covers(t)]
+        [10, 11, 12, 13, 17, 18, 19, 20, 24, 25, 26, 27]
+        """
+        since = start_ms - self.from_ms
+        return since >= 0 and (since if self.every_ms is None else since % self.every_ms) < self.until_ms - self.from_ms
+
+    def over(self, now_ms: int) -> bool:
+        """Will it never come again?"""
+        return self.every_ms is None and now_ms >= self.until_ms
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """`next_ms` is the start of the next window to close (None: nothing seen yet).
 
     gathering: no cuts yet, panes hold samples; learning: cells are counted; judging: calibrated.
     `learn_until_ms`: event time at which a calibration that found too little is tried again (None: as the plan says).
+    `wanted`: what is to be learnt again, and when; `calendar`: events that were announced; `shunned`: (incident, from, until) of pages
+    that nobody called false: never learnt from. `version`: the model version that brings most events, `deployed_ms` since when.
+    `false_ms`: event time of the first false page that the null model has not been refitted for long enough.
     """
 
     stage: Stage = "gathering"
@@ -42,6 +94,13 @@ class Standing:
     ledger: Ledger = Ledger()
     digest: str = ""
     reason: str = ""
+    wanted: tuple[Wanted, ...] = ()
+    calendar: tuple[Expected, ...] = ()
+    shunned: tuple[tuple[str, int, int], ...] = ()
+    levels: tuple[Level, ...] = ()
+    version: str = ""
+    deployed_ms: int | None = None
+    false_ms: int | None = None
     chain: bytes = field(default=b"", repr=False)
 
     def pack(self) -> bytes:

@@ -18,10 +18,20 @@ def when(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def subjects_text(subjects: Sequence[Subject]) -> str:
+    """At most four subjects, leading ones first."""
+    what = "; ".join(phrase(s) for s in subjects[:4]) or "the input as a whole has changed"
+    return what + (f" and {len(subjects) - 4} more" if len(subjects) > 4 else "")
+
+
 def incident_text(
     model: str, subjects: Sequence[Subject], onset_ms: int, events: int, evidence: float, threshold: float, severity: str
 ) -> str:
-    """The message of a statistical incident: at most four subjects, leading ones first; `threshold` is what this severity takes."""
-    what = "; ".join(phrase(s) for s in subjects[:4]) or "the input as a whole has changed"
-    more = f" and {len(subjects) - 4} more" if len(subjects) > 4 else ""
-    return f"{model}: {what}{more}, since {when(onset_ms)} ({events} events; evidence 10^{evidence:.1f}, {severity} at 10^{threshold:.1f})"
+    """The message of a statistical incident; `threshold` is what this severity takes."""
+    what = subjects_text(subjects)
+    return f"{model}: {what}, since {when(onset_ms)} ({events} events; evidence 10^{evidence:.1f}, {severity} at 10^{threshold:.1f})"
+
+
+def trend_text(model: str, subjects: Sequence[Subject], from_ms: int, events: int) -> str:
+    """The message of the weekly look back: what has moved too slowly for any window to show it."""
+    return f"{model}: {subjects_text(subjects)}, in the seven days since {when(from_ms)} against the reference ({events} events)"

@@ -43,3 +43,8 @@ class History:
     def days(self) -> float:
         """The same in days."""
         return self.span_ms / 86_400_000
+
+    def since(self, from_ms: int) -> History:
+        """The windows that start at `from_ms` or later."""
+        first = int(np.searchsorted(self.start_ms, from_ms))
+        return History(self.start_ms[first:], self.window_ms, {name: table[first:] for name, table in self.counts.items()})

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from monitor.desk import Desk, ModelView
-from monitor.http.asks import BadRequest, answer_ask, deployment_ask, fields_of, is_form, number_ask
+from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, fields_of, is_form, number_ask
 from monitor.http.guard import read_token, refuse_write
 from monitor.incident import Incident
 from monitor.metrics import CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS
@@ -37,6 +37,7 @@ class Api:
             Route("/api/v1/models/{model:path}/windows", self.windows),
             Route("/api/v1/models/{model:path}/report", self.report),
             Route("/api/v1/models/{model:path}/deployments", self.deployments, methods=["POST"]),
+            Route("/api/v1/models/{model:path}/expected", self.expected, methods=["POST"]),
             Route("/api/v1/incidents", self.incidents),
             Route("/api/v1/incidents/{incident:path}", self.incident),
             Route("/api/v1/incidents/{incident:path}/answer", self.answer, methods=["POST"]),
@@ -89,7 +90,7 @@ class Api:
         body = await self.checked(request)
         ask = answer_ask(body)
         incident = find_incident(self._desk, request.path_params["incident"])
-        answered = await durable(self._desk.answer(incident.id, ask.kind, ask.who, ask.note))
+        answered = await durable(self._desk.answer(incident.id, ask))
         return as_json(answered)
 
     async def deployments(self, request: Request) -> Response:
@@ -98,6 +99,13 @@ class Api:
         view = find_model(self._desk, request.path_params["model"])
         await durable(self._desk.deployment(view.name, ask.version, ask.who, ask.note))
         return as_json({"model": view.name, "version": ask.version}, 201)
+
+    async def expected(self, request: Request) -> Response:
+        body = await self.checked(request)
+        view = find_model(self._desk, request.path_params["model"])
+        event = expected_ask(body, {column.subject for column in self._desk.plan.models[view.name].columns})
+        await durable(self._desk.expected(view.name, event))
+        return as_json({"model": view.name, "event": event}, 201)
 
     async def checked(self, request: Request) -> dict[str, Any]:
         """The body of a write that may pass; BadRequest where it may not."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, cast, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import Request
 
-from monitor.incident import AnswerKind
+from monitor.config.quantities import duration_ms
+from monitor.incident import Answer, AnswerKind
+from monitor.standing import Expected
 
 LONGEST_WHO: Final = 200
 LONGEST_NOTE: Final = 4_000
@@ -27,13 +30,6 @@ class BadRequest(Exception):  # noqa: N818 - named after the answer it becomes
 
     def as_json(self) -> dict[str, str]:
         return {"error": str(self), "field": self.field, "value": self.value, "right": self.right}
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerAsk:
-    kind: AnswerKind
-    who: str
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +68,44 @@ async def fields_of(request: Request) -> Mapping[str, Any]:
     return body
 
 
-def answer_ask(body: Mapping[str, Any]) -> AnswerAsk:
-    """The four answers of an owner.
+def answer_ask(body: Mapping[str, Any]) -> Answer:
+    """The four answers of an owner; whoever takes it stamps it.
 
     >>> answer_ask({"answer": "false", "who": "mira"})
-    AnswerAsk(kind='false', who='mira', note='')
+    Answer(kind='false', who='mira', note='', at_ms=0, until_ms=None, every_ms=None)
     """
-    _only(body, ("answer", "who", "note", "token"))
+    _only(body, ("answer", "who", "note", "until", "every", "token"))
     kind = body.get("answer")
     if kind not in ANSWERS:
         raise BadRequest("answer", kind, "one of " + ", ".join(ANSWERS))
-    return AnswerAsk(cast(AnswerKind, kind), _text(body, "who", LONGEST_WHO, required=True), _text(body, "note", LONGEST_NOTE))
+    who, note = _text(body, "who", LONGEST_WHO, required=True), _text(body, "note", LONGEST_NOTE)
+    until_ms, every_ms = _moment(body, "until"), _length(body, "every")
+    for field, value in (("until", until_ms), ("every", every_ms)):
+        if value is not None and kind != "expected":
+            raise BadRequest(field, body[field], "nothing: only an expected event has an end and comes again")
+    return Answer(cast(AnswerKind, kind), who, note, 0, until_ms, every_ms)
+
+
+def expected_ask(body: Mapping[str, Any], subjects: Collection[str]) -> Expected:
+    """An event that is announced: from when until when, whether it comes again, and whom it touches (nobody named: every subject).
+
+    >>> ask = {"from": "2026-12-24T18:00Z", "until": "2026-12-27T06:00Z", "every": "52w", "who": "ops"}
+    >>> expected_ask(ask, ()).every_ms
+    31449600000
+    """
+    _only(body, ("from", "until", "every", "subjects", "who", "note", "token"))
+    from_ms, until_ms, every_ms = _moment(body, "from"), _moment(body, "until"), _length(body, "every")
+    if from_ms is None or until_ms is None or until_ms <= from_ms:
+        field = "from" if from_ms is None else "until"
+        raise BadRequest(field, body.get(field, ""), "a time such as 2026-12-24T18:00Z" + ("" if field == "from" else ", after `from`"))
+    if every_ms is not None and every_ms < until_ms - from_ms:
+        raise BadRequest("every", body["every"], "at least as long as the event itself")
+    named = body.get("subjects", [])
+    named = [name.strip() for name in named.split(",") if name.strip()] if isinstance(named, str) else named
+    if not isinstance(named, list) or any(name not in subjects for name in named):
+        raise BadRequest("subjects", named, "some of " + ", ".join(sorted(subjects)))
+    who, note = _text(body, "who", LONGEST_WHO, required=True), _text(body, "note", LONGEST_NOTE)
+    return Expected(from_ms, until_ms, every_ms, tuple(named), who, note)
 
 
 def deployment_ask(body: Mapping[str, Any]) -> DeploymentAsk:
@@ -121,3 +144,28 @@ def _text(body: Mapping[str, Any], field: str, longest: int, required: bool = Fa
     if not isinstance(value, str) or len(value) > longest or (required and not value.strip()):
         raise BadRequest(field, value, f"text of {'1' if required else '0'} to {longest} characters")
     return value.strip()
+
+
+def _moment(body: Mapping[str, Any], field: str) -> int | None:
+    """A point in time with its zone, in UTC milliseconds; None where it is left out or left empty (a form's field)."""
+    value = body.get(field) or None
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None:
+            raise ValueError("no zone")
+        return int(at.timestamp() * 1000)
+    except (TypeError, ValueError, OverflowError):
+        raise BadRequest(field, value, "a time with its zone, such as 2026-12-24T18:00Z") from None
+
+
+def _length(body: Mapping[str, Any], field: str) -> int | None:
+    """A length of time with its unit; None where it is left out or left empty."""
+    value = body.get(field) or None
+    if value is None:
+        return None
+    try:
+        return duration_ms(value)
+    except ValueError as error:
+        raise BadRequest(field, value, f"a length of time such as 7d (this {error})") from None

@@ -52,7 +52,7 @@ class Site:
         """The form's way to answer: afterwards the browser is sent back to the page, so that a reload answers nothing twice."""
         ask = answer_ask(await self._api.checked(request))
         incident = find_incident(self._desk, request.path_params["incident"])
-        await durable(self._desk.answer(incident.id, ask.kind, ask.who, ask.note))
+        await durable(self._desk.answer(incident.id, ask))
         return RedirectResponse(self._pages.incident_path(incident.id), 303)
 
     def style(self, _: Request) -> Response:

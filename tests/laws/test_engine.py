@@ -113,7 +113,8 @@ class Run:
         else:
             self.engine.absorb(piece)
         self.store.save(self.engine.drain())
-        for due in self.engine.due():
+        while self.engine.due():
+            due = self.engine.due()[0]
             rows = self.store.windows(due.model, due.from_ms, due.until_ms)
             self.engine.learned(perform(plan().models["m"], due, rows, self.engine.references.get("m")))
             reference = self.engine.references["m"]

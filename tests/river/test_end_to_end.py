@@ -45,7 +45,7 @@ class River:
         daemon.wait_for("started")
         return daemon
 
-    def send(self, hours: range, shifted: bool = False) -> int:
+    def send(self, hours: range, shifted: int | None = None) -> int:
         """Inputs alternate between two partitions; both topics get the hours at once."""
         inputs, outputs = events(hours, PER_HOUR, shifted)
         for i, (one, other) in enumerate(zip(inputs, outputs, strict=True)):
@@ -77,7 +77,7 @@ def test_a_shift_pages_the_right_owner_and_a_restart_loses_nothing(river: River)
     # learning is asked for at event times and told in the log: the frozen cells, then the calibration
     assert [first.wait_for("learnt")["step"] for _ in range(2)] == ["cuts", "calibration"]
     shifted = range(LEARNT + CLEAN, LEARNT + CLEAN + SHIFTED)
-    river.send(shifted, shifted=True)
+    river.send(shifted, shifted=3)
 
     message = river.webhook.next()
     text = json.dumps(message)
@@ -120,7 +120,7 @@ def test_an_incident_is_computed_again_from_the_broker_until_retention_takes_its
     river.send(range(LEARNT + CLEAN))
     assert [daemon.wait_for("learnt")["step"] for _ in range(2)] == ["cuts", "calibration"]
     shifted = range(LEARNT + CLEAN, LEARNT + CLEAN + SHIFTED)
-    river.send(shifted, shifted=True)
+    river.send(shifted, shifted=3)
     incident = river.webhook.next() and daemon.get("/api/v1/incidents")["incidents"][-1]
     again = ("replay", "--incident", incident["id"], "--config", str(river.config), "--json")
     found = json.loads(raincheck(*again))  # while the daemon goes on

@@ -84,14 +84,14 @@ class Life:
         self.store = SqliteStore(self.folder / "state.db")
         self.rounds = self._begin()
 
-    def send(self, hours: range, shifted: bool = False, partitions: int = 2) -> None:
+    def send(self, hours: range, shifted: int | None = None, partitions: int = 2) -> None:
         inputs, outputs = events(hours, PER_HOUR, shifted)
         for number in range(partitions):
             self.bus.extend("in", list(inputs[number::partitions]), number)
         self.bus.extend("out", list(outputs))
 
     def read(self) -> None:
-        while self.rounds.turn(0):
+        while self.rounds.turn(0) or self.rounds.engine.due():
             self.turns += 1
             if self.turns in self.crashes:
                 self.restart()
@@ -122,7 +122,7 @@ def lived(run: Life) -> Life:
     run.restart()
     run.send(range(LEARNT + 20, LEARNT + 30))
     run.read()
-    run.send(range(LEARNT + 30, LEARNT + 34), shifted=True)
+    run.send(range(LEARNT + 30, LEARNT + 34), shifted=3)
     run.rounds.turn(0)  # read, and not saved
     run.restart()
     run.read()
@@ -132,7 +132,7 @@ def lived(run: Life) -> Life:
     run.send(range(LEARNT + 34, LEARNT + 50))
     run.read()
     run.restart()
-    run.send(range(LEARNT + 50, LEARNT + 60), shifted=True, partitions=1)
+    run.send(range(LEARNT + 50, LEARNT + 60), shifted=5, partitions=1)
     run.read()
     engine = run.rounds.engine
     reached = {name: (offset, offset) for name, offset in engine.positions().items()}
@@ -227,7 +227,7 @@ def test_a_reference_given_as_a_file_is_an_input_too(tmp_path: Path) -> None:
     run.send(range(LEARNT, LEARNT + 6))
     run.read()
     run.restart()
-    run.send(range(LEARNT + 6, LEARNT + 16), shifted=True)
+    run.send(range(LEARNT + 6, LEARNT + 16), shifted=3)
     run.read()
     page = run.open_page()
     assert page.subjects[0].name == "x3"

@@ -46,15 +46,15 @@ def configuration(**more: Any) -> dict[str, Any]:
     return base | more
 
 
-def events(hours: Iterable[int], per_hour: int = 60, shifted: bool = False) -> tuple[list[bytes], list[bytes]]:
-    """Inputs and predictions of these hours, in time order; the same for the same hours. `shifted` moves x3 by one sd."""
+def events(hours: Iterable[int], per_hour: int = 60, shifted: int | None = None) -> tuple[list[bytes], list[bytes]]:
+    """Inputs and predictions of these hours, in time order; the same for the same hours. `shifted`: the number that moves by one sd."""
     inputs: list[bytes] = []
     outputs: list[bytes] = []
     for hour in hours:
         rng = np.random.default_rng([7, hour])
         numbers = rng.normal(size=(per_hour, len(NUMERIC)))
-        if shifted:
-            numbers[:, 3] += 1.0
+        if shifted is not None:
+            numbers[:, shifted] += 1.0
         levels = rng.choice(len(LEVELS), size=(per_hour, len(CATEGORICAL)), p=[0.4, 0.3, 0.2, 0.1])
         answers = rng.choice(["yes", "no"], size=per_hour, p=[0.3, 0.7])
         for i in range(per_hour):

@@ -12,7 +12,7 @@ import pytest
 from detectors.budget.chain import Lead, Reading
 from monitor import config
 from monitor.incident import Answer, Incident
-from monitor.judge import Judged, boost, judge
+from monitor.judge import Judged, boost, judge, looked_back
 from monitor.life import answered
 from monitor.plan import DAY_MS, Model
 from monitor.rules import Closed, breaches, with_values
@@ -121,6 +121,48 @@ DECISIONS: list[tuple[str, Judged, str, list[str], str]] = [
         [],
         "the subject was named before",
     ),
+    (
+        "reminded",
+        judged(reading(6.0, lead(alone=6.0)), opened=(page(opened_ms=NOW - DAY_MS),)),
+        "page",
+        ["page reminded"],
+        "nobody has answered for max_latch, and it is still true",
+    ),
+    (
+        "reminded before",
+        judged(reading(6.0, lead(alone=6.0)), opened=(page(opened_ms=NOW - 2 * DAY_MS, told_ms=NOW - HOUR),)),
+        "page",
+        [],
+        "once per max_latch",
+    ),
+    (
+        "not true any more",
+        judged(reading(0.1, lead(), recovered=False), opened=(page(opened_ms=NOW - 2 * DAY_MS),)),
+        "ok",
+        [],
+        "nobody is told again of what has faded, recovered or not",
+    ),
+    (
+        "a slow trend is open",
+        judged(reading(4.1, lead()), opened=(page(id="t", severity="ticket", rule="trend"),)),
+        "page",
+        ["page opened"],
+        "the weekly look back latches nothing",
+    ),
+    (
+        "a slow trend stays open",
+        judged(reading(0.1, lead()), opened=(page(id="t", severity="ticket", rule="trend"),)),
+        "ok",
+        [],
+        "only the next look back closes it, never a quiet window",
+    ),
+    (
+        "an observed trend",
+        judged(reading(4.1, lead()), plan=model(mode="observe"), opened=(page(id="t", severity="note", rule="trend"),)),
+        "page",
+        ["note opened"],
+        "a note of a trend is no latch either",
+    ),
     ("recovered", judged(reading(0.1, lead(), recovered=True), opened=(page(),)), "ok", ["page resolved"], "inside the effect gate again"),
     ("not yet", judged(reading(0.1, lead(), recovered=False), opened=(page(),)), "ok", [], "quiet evidence alone is no recovery"),
     (
@@ -157,6 +199,8 @@ def test_decisions(name: str, got: Judged, status: str, told: list[str], because
 def _event(incident: Incident) -> str:
     if incident.resolved_ms is not None:
         return "resolved"
+    if incident.told_ms == NOW:
+        return "reminded"
     return "appended" if len(incident.subjects) > 1 and incident.opened_ms < NOW else "opened"
 
 
@@ -283,3 +327,25 @@ def test_rules_page_while_learning_and_close_when_it_is_over() -> None:
 def test_columns_with_values() -> None:
     found = with_values(model(), window(x=[5, 1, 1, 0, 0, 1], prediction=[3, 1, 0, 0, 0]))
     assert found == {"x"}, "missing, not finite and invalid are no values; beyond the extremes is"
+
+
+WEEK = (NOW - 7 * DAY_MS, NOW)
+TREND = page(id="t", severity="ticket", rule="trend")
+LOOKS: list[tuple[str, str, tuple[Lead, ...], tuple[Incident, ...], list[str], str]] = [
+    ("nothing", "page", (), (), [], "the week lies where the reference lies"),
+    ("moved", "page", (lead(),), (), ["ticket opened"], "too slow for any window: told by day"),
+    ("moved on", "page", (lead(),), (TREND,), [], "told last week"),
+    ("back", "page", (), (TREND,), ["ticket resolved"], "the week is like the reference again"),
+    ("observed", "observe", (lead(),), (), ["note opened"], "this team only looks on"),
+    ("a page is open", "page", (lead(),), (page(),), ["ticket opened"], "a page is about windows, this about weeks"),
+]
+
+
+@pytest.mark.parametrize(("name", "mode", "leads", "opened", "told", "because"), LOOKS, ids=[row[0] for row in LOOKS])
+def test_the_weekly_look_back(
+    name: str, mode: str, leads: tuple[Lead, ...], opened: tuple[Incident, ...], told: list[str], because: str
+) -> None:
+    incidents, alerts = looked_back(model(mode=mode), leads, opened, WEEK)
+    assert [f"{i.severity} {'resolved' if i.resolved_ms else 'opened'}" for i in incidents] == told, because
+    assert len(alerts) == len([i for i in incidents if i.severity != "note"]), "what is told is told to somebody"
+    assert all(i.rule == "trend" and i.severity != "page" for i in incidents), "tickets only"

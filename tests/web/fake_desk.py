@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from monitor.desk import Health, ModelView, Series
-from monitor.incident import Answer, AnswerKind, Incident, incident_id
+from monitor.incident import Answer, Incident, incident_id
 from monitor.metrics import Metrics
 from monitor.plan import Feature, Http, Model, Owner, Plan, Prediction, Schema
 from monitor.reference import Reference
 from monitor.report import ModelReport, report_of
 from monitor.sinks.prometheus import Exposition
-from monitor.standing import Ledger, Standing
+from monitor.standing import Expected, Ledger, Standing
 from monitor.verdict import Status, Subject, Verdict, verdict_id
 from monitor.wall import monotonic
 
@@ -38,6 +38,7 @@ class FakeDesk:
     state: Health = field(default_factory=lambda: Health({"engine": 0.4, "poll": 0.1, "notify": 2.0}, (), (), {"kafka": True}))
     stuck: bool = False
     deployed: list[tuple[str, str, str, str]] = field(default_factory=list)
+    events: list[tuple[str, Expected]] = field(default_factory=list)
     now_ms: int = NOW_MS
     reference: Reference | None = None
 
@@ -60,13 +61,13 @@ class FakeDesk:
     def series(self, model: str) -> Sequence[Series]:
         return self.lines.get(model, [])
 
-    def answer(self, incident: str, kind: AnswerKind, who: str, note: str) -> Future[Incident]:
+    def answer(self, incident: str, answer: Answer) -> Future[Incident]:
         done: Future[Incident] = Future()
         if self.stuck:
             return done
         for index, known in enumerate(self.known):
             if known.id == incident:
-                self.known[index] = replace(known, answers=(*known.answers, Answer(kind, who, note, self.now_ms)))
+                self.known[index] = replace(known, answers=(*known.answers, replace(answer, at_ms=self.now_ms)))
                 done.set_result(self.known[index])
                 return done
         done.set_exception(KeyError(incident))
@@ -75,6 +76,12 @@ class FakeDesk:
     def deployment(self, model: str, version: str, who: str, note: str) -> Future[None]:
         done: Future[None] = Future()
         self.deployed.append((model, version, who, note))
+        done.set_result(None)
+        return done
+
+    def expected(self, model: str, event: Expected) -> Future[None]:
+        done: Future[None] = Future()
+        self.events.append((model, event))
         done.set_result(None)
         return done
 

@@ -155,7 +155,8 @@ def test_an_answer_is_kept_with_who_and_when(client: httpx.Client, desk: FakeDes
     key = open_page(desk)
     answer = client.post(f"/api/v1/incidents/{key}/answer", json={"answer": "fixed", "who": "Mira", "note": "lens wiped"})
     assert answer.status_code == 200
-    assert answer.json()["answers"] == [{"kind": "fixed", "who": "Mira", "note": "lens wiped", "at_ms": desk.now_ms}]
+    kept = {"kind": "fixed", "who": "Mira", "note": "lens wiped", "at_ms": desk.now_ms, "until_ms": None, "every_ms": None}
+    assert answer.json()["answers"] == [kept]
     assert client.get(f"/api/v1/incidents/{key}").json() == answer.json()
 
 

@@ -1,0 +1,68 @@
+"""The evidence of every judged model: its chain, and where that stands. Chains follow from references; states are saved with standings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from detectors.budget.chain import Chain, Reading
+from detectors.budget.state import State
+from monitor.judge import Judged
+from monitor.learning import Due, options
+from monitor.plan import Model
+from monitor.reference import Reference
+
+
+class Evidence:
+    """Chains and their states by model; a model that learns has none."""
+
+    def __init__(self) -> None:
+        self._chains: dict[str, Chain] = {}
+        self._states: dict[str, State] = {}
+
+    def __contains__(self, model: str) -> bool:
+        return model in self._chains
+
+    def begin(self, model: Model, reference: Reference, packed: bytes) -> None:
+        """The evidence of a calibrated reference, from its packed state or from nothing."""
+        assert reference.calibration is not None, "only a calibrated reference is judged by"
+        chain = self._chains[model.name] = Chain(reference.calibration, options(model))
+        self._states[model.name] = chain.unpack(packed) if packed else chain.zero()
+
+    def switch(self, model: Model, reference: Reference, due: Due, packed: bytes) -> None:
+        """Goes on under a reference that was learnt again: what counted before still counts."""
+        before, state = self._chains[model.name], self._states[model.name]
+        self.begin(model, reference, packed)
+        chain = self._chains[model.name]
+        if due.step == "nightly":
+            self._states[model.name] = chain.inherit(self._states[model.name], before, state)
+        else:
+            self._states[model.name] = chain.adopt(state, due.columns)
+
+    def step(self, model: str, start_ms: int, cells: Mapping[str, Any], muted: frozenset[str]) -> Reading:
+        """Takes one closed window; columns that are `muted` count as not seen."""
+        heard = {name: counts for name, counts in cells.items() if name not in muted}
+        self._states[model], reading = self._chains[model].step(self._states[model], start_ms, heard)
+        return reading
+
+    def apply(self, model: str, judged: Judged) -> None:
+        """Does what the judge asked for."""
+        chain = self._chains.get(model)
+        if chain is None:
+            return
+        if judged.reset:
+            self._states[model] = chain.reset(self._states[model])
+        if judged.freeze:
+            self._states[model] = chain.freeze(self._states[model], judged.freeze)
+        if judged.thaw:
+            self._states[model] = chain.thaw(self._states[model])
+
+    def release(self, model: str) -> None:
+        """An incident was answered: levels follow again, evidence starts again."""
+        chain = self._chains[model]
+        self._states[model] = chain.thaw(chain.reset(self._states[model]))
+
+    def pack(self, model: str) -> bytes:
+        """The packed state; empty while the model learns."""
+        state = self._states.get(model)
+        return state.pack() if state is not None else b""
