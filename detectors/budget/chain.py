@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar, dispersion, rivals, tail
+from detectors.budget import calendar, dispersion, rivals, slots, tail
 from detectors.budget import pooled as pooling
 from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Options
@@ -20,9 +20,8 @@ from detectors.budget.evidence import LAMBDAS, advance, credit, dispersed, gauss
 from detectors.budget.heritage import carried, forget
 from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
-from detectors.budget.rare import hour_of
+from detectors.budget.rare import hour_of, swell
 from detectors.budget.reading import Lead, Reading
-from detectors.budget.slots import slot_of_week
 from detectors.budget.state import RING, State
 from detectors.streams import blocks
 from detectors.streams.expected import expected
@@ -64,6 +63,7 @@ class Chain:
         self._below, self._above = c.wander.split(len(streams))
         self._pointer = Pointer(c)
         self._weights = c.weights
+        self._season = [c.learnt.season[:, mine] for mine in self._cadence]
         self._per_score = per_score(c.shape)
         # by which scores one clock is told from another, and whether there is one to be told
         self._telling = np.flatnonzero((self._length[: len(streams)] == 1) & ~self._rate)
@@ -138,7 +138,8 @@ class Chain:
         c = self.calibration
         window = c.options.window_ms
         zone, end = c.options.zone(state.clock), start_ms + window
-        shares = expected(c.shape.panel, c.learnt.gamma, self._calendar(zone, start_ms + window // 2))
+        hours = {end - window // 2: self._calendar(zone, start_ms + window // 2)}
+        shares = expected(c.shape.panel, c.learnt.gamma, hours[end - window // 2])
         pending, closed = blocks.add(c.shape.layout, c.cadences, state.pending, start_ms, window, flat, shares)
         S = len(c.shape.streams)
         value, effect, events, season = np.zeros(S), np.zeros(S), np.zeros(S), np.zeros(S)
@@ -150,10 +151,10 @@ class Chain:
                 value[mine], effect[mine] = got.value[place], got.effect[place]
                 events[mine] = got.events[place] * closed.mask[j][column]
                 first[mine] = closed.first_ms[j][column]
-                season[mine] = self._calendar(zone, end - c.cadences[j] * window // 2) @ c.learnt.season[:, mine]
-        if len(c.learnt.sharp):
-            slot = slot_of_week(np.array([start_ms + window // 2]), zone, window)[0]
-            season[c.learnt.sharp] += c.learnt.slots[slot]
+                middle = end - c.cadences[j] * window // 2
+                x = hours[middle] if middle in hours else self._calendar(zone, middle)
+                season[mine] = x @ self._season[j]
+        season += slots.of(c.learnt, S, np.array([start_ms + window // 2]), zone, window)[0]
         return self._weigh(state, start_ms, pending, np.stack([value, effect, events, season]), first)
 
     def _calendar(self, zone: Zone, at_ms: int) -> Floats:
@@ -182,18 +183,18 @@ class Chain:
             self._above, state.level[S:], state.spread[S:], pooled, np.ones(len(pooled)), there, since / self._length[S:], state.held[S:]
         )
         z2 = tail.straighten(above, c.learnt.tails[:, :, S:])
-        bounded = np.clip(np.r_[z, z2] / c.learnt.kappa, -c.clip, c.clip)
+        bounded = np.clip(np.concatenate([z, z2]) / c.learnt.kappa, -c.clip, c.clip)
         told = bounded[self._telling] * ~state.held[self._telling]  # a shift held off its level says more of the shift than of the clock
         told = np.where(self._signed[self._telling], told, np.maximum(told, 0.0))
         log_e = gaussian(bounded, c.learnt.dead, c.learnt.cost)
         upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.zone(state.clock), c.days)[0]]
         at = self._seldom
-        due = events[at] * upper[at]
+        due = events[at] * upper[at] * swell(season[at])
         mean, size, level[at], spread[at] = dispersion.follow(
             self._below.w[at], level[at], spread[at], value[at], due, seen[at] & ~state.held[at]
         )
         log_e[at, 0], log_e[at, 1] = dispersed(value[at], due * mean, size, c.learnt.kappa[at]), -np.inf
-        closed = np.r_[seen, there]
+        closed = np.concatenate([seen, there])
         started = np.where(state.last_ms < 0, start_ms, state.last_ms)
         elapsed = np.where(closed, credit((end - started) / window, self._length, window), 0.0)
         on = closed[:, None, None]
@@ -202,10 +203,11 @@ class Chain:
         ahead = self._below.rho ** (since / self._length[:S]) * state.level[:S]
         shift = np.where(self._signed, (rest - ahead) * self._per_score, effect - c.learnt.effect_mean)
         P = np.zeros(len(pooled))
-        moved = self._trail(state, log_e, on, np.r_[first, self._begun(state, start_ms)], np.r_[shift, P], np.r_[events, P])
+        begun = np.concatenate([first, self._begun(state, start_ms)])
+        moved = self._trail(state, log_e, on, begun, np.concatenate([shift, P]), np.concatenate([events, P]))
         ring = self._ring(state, shift, events) if state.held.any() else (state.ring_moved, state.ring_weighed)
         new = replace(
-            state, pending=pending, sums=sums, level=np.r_[level, level2], spread=np.r_[spread, spread2], end_ms=end,
+            state, pending=pending, sums=sums, level=np.concatenate([level, level2]), spread=np.concatenate([spread, spread2]), end_ms=end,
             last_ms=np.where(closed, end, started), trail=moved[0], first_ms=moved[1], base=moved[2], moved=moved[3], weighed=moved[4],
             ring_moved=ring[0], ring_weighed=ring[1],
             pool_sums=open_blocks[0], pool_counts=open_blocks[1], pool_first=open_blocks[2], misfit=float(told @ told) / 2,
@@ -240,7 +242,7 @@ class Chain:
         pool, window = self.calibration.pool, self.calibration.options.window_ms
         F = len(pool.root)
         first = np.where(state.pool_first < 0, start_ms, state.pool_first * pool.cadences * window)
-        out: NDArray[np.int64] = np.r_[np.full(F, start_ms, np.int64), np.repeat(first, pool.families)]
+        out: NDArray[np.int64] = np.concatenate([np.full(F, start_ms, np.int64), np.repeat(first, pool.families)])
         return out
 
     def _trail(

@@ -52,17 +52,25 @@ class Pointer:
                 break
             i, side = int(spot) // 2, int(spot) % 2
             carried += float(sides[i, side]) / total
-            if i >= S and not self._new(named, -1 - int(self._of[i - S]), "all together", 0):
+            if not self._new(named, *self._about(i, side)):
                 continue
             found = self._single(state, weighted, i, side) if i < S else self._together(state, weighted, i, side, parts)
             for lead, effect in found:
-                if self._new(named, c.shape.streams[lead.stream].column, lead.statistic, side if i < S else 0):
+                if i < S or self._new(named, c.shape.streams[lead.stream].column, lead.statistic, 0):
                     leads.append(self._placed(lead, total, shares))
                     passed = passed or abs(effect) >= self.least[lead.stream]
         return Reading(
             math.log10(max(total, 1e-300)), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads[:MOST]),
             recovered, passed, total > 0, c.stage.pages,
         )  # fmt: skip
+
+    def _about(self, i: int, side: int) -> tuple[int, str, int]:
+        """What evidence of that stream speaks of: column, statistic and side, or a family of pooled ones."""
+        S = len(self.calibration.shape.streams)
+        if i >= S:
+            return -1 - int(self._of[i - S]), "all together", 0
+        stream = self.calibration.shape.streams[i]
+        return stream.column, SAID.get(stream.statistic, stream.statistic), side
 
     @staticmethod
     def _new(named: set[tuple[int, str, int]], column: int, statistic: str, side: int) -> bool:

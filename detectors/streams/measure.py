@@ -92,11 +92,10 @@ def along(panel: Panel, shares: Floats) -> Floats:
 
 def _rest(panel: Panel, cells: Floats, shares: Floats, mix: Floats) -> tuple[Floats, Floats]:
     """Chi-square over merged cells less the directions that have streams of their own: (normal value, effect per event)."""
-    merged, of = _merged(panel, cells), _merged(panel, shares)
+    merged, of, own = _merged(panel, np.stack([cells, shares, shares * mix]))  # own: the direction in merged cells, of which a part is lost
     rest = chi_square(merged, of)
     free = np.where(panel.numeric, len(NAMES), panel.direction.any(-1))
     gone = (smooth_scores(merged, of) ** 2).sum(-1)
-    own = _merged(panel, shares * mix)  # the direction in merged cells, of which a part is lost
     kept = np.where(of > 0, own / np.maximum(of, 1e-300), 0.0)
     power = np.maximum((own * kept).sum(-1), 1e-9)
     taken = (merged * kept).sum(-1) ** 2 / (power * np.maximum(cells.sum(-1), 1.0))
