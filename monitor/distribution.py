@@ -12,7 +12,7 @@ since an hour may lie that far from the day's mean by its season alone. At most 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -26,6 +26,7 @@ from detectors.counts import Counts
 from detectors.layout import Column
 from monitor.alert import Alert
 from monitor.incident import Incident, incident_id
+from monitor.judge import Judged
 from monitor.phrases import phrase
 from monitor.plan import DAY_MS, MinimumEffect, Model
 from monitor.reference import Reference, pack_cells, unpack_cells
@@ -34,6 +35,7 @@ from monitor.verdict import Subject
 from monitor.wording import when
 
 Ints: TypeAlias = NDArray[np.int64]
+RULE = "distribution"
 SHORT = 12  # windows
 STRICTER = 5.0  # times the minimum effect, for the short block
 SURE = 4.0  # standard errors beyond the gate
@@ -103,6 +105,14 @@ def besides(model: Model, reference: Reference, pooled: Pooled, window: Closed, 
         return Told(after)
     opened = _opened(model, window, found)
     return Told(replace(after, ticket_ms=window.end_ms), (opened,), (Alert(f"{opened.id}:opened", "opened", opened),))
+
+
+def beside(judged: Judged, model: Model, reference: Reference, window: Closed, open_incidents: Sequence[Incident]) -> Judged:
+    """What the judge concluded of a window without evidence, and besides it what its distribution says."""
+    ticket = next((i for i in open_incidents if i.rule == RULE), None)
+    told = besides(model, reference, Pooled.unpack(judged.standing.pooled), window, ticket)
+    standing = replace(judged.standing, pooled=told.pooled.pack())
+    return replace(judged, standing=standing, incidents=(*judged.incidents, *told.incidents), alerts=(*judged.alerts, *told.alerts))
 
 
 def _added(block: Block | None, window: Closed, span_ms: int) -> Block:
@@ -195,8 +205,8 @@ def _opened(model: Model, window: Closed, found: tuple[Subject, ...]) -> Inciden
     onset_ms = found[0].onset_ms
     what = "; ".join(phrase(subject) for subject in found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
     return Incident(
-        id=incident_id(model.name, "statistical", window.end_ms, "ticket", "distribution"), model=model.name, owner=model.owner,
+        id=incident_id(model.name, "statistical", window.end_ms, "ticket", RULE), model=model.name, owner=model.owner,
         severity="ticket", kind="statistical", opened_ms=window.end_ms, onset_ms=onset_ms, subjects=found, evidence=0.0, threshold=0.0,
         message=f"{model.name}: against the reference, which has no time, {what}, since {when(onset_ms)}; the season is still learnt",
-        events=window.events, rule="distribution",
+        events=window.events, rule=RULE,
     )  # fmt: skip

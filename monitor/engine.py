@@ -14,9 +14,11 @@ from typing import Any
 import msgspec
 
 from monitor import again
+from monitor.alert import Alert
 from monitor.batch import Slice
 from monitor.changes import Changes, InputRow, Outcome, ReferenceRow, Snapshot
 from monitor.checkpoint import checkpoint, crosses, mark_of
+from monitor.distribution import beside
 from monitor.evidence import Evidence
 from monitor.fold import Fold
 from monitor.incident import Answer, Incident
@@ -135,9 +137,7 @@ class Engine:
         model, standing = self.plan.models[due.model], self.standings[due.model]
         if due.step == "trend":
             mine = [i for i in self.incidents.values() if i.model == model.name]
-            incidents, alerts = looked_back(model, learned.leads, mine, (due.from_ms, due.until_ms))
-            self._settle(incidents)
-            self._changes.alerts += alerts
+            self._settle(*looked_back(model, learned.leads, mine, (due.from_ms, due.until_ms)))
         elif learned.reference is not None:
             self.install(learned.reference, learned.chain, due)
         elif due.step in ("cuts", "calibration"):
@@ -181,8 +181,7 @@ class Engine:
         old = self.incidents.get(incident.id, incident) if isinstance(incident, Incident) else self.incidents[incident]
         model = old.model
         closed, alerts, self.standings[model] = answered(self.plan.models[model], self.standings[model], old, answer)
-        self._settle((closed,))
-        self._changes.alerts += alerts
+        self._settle((closed,), alerts)
         if old.kind == "statistical" and old.rule != TREND and old.resolved_ms is None and model in self._evidence:
             self._evidence.release(model)
         self._stale.add(model)
@@ -322,8 +321,9 @@ class Engine:
         mine = [i for i in self.incidents.values() if i.model == model.name]
         judged = judge(model, standing, window, reading, mine, broken, reference=reference.name if reference and judging else "",
                        reason=reason)  # fmt: skip
-        self._settle(judged.incidents)
-        self._changes.alerts += judged.alerts
+        if reference is not None and reference.frame and standing.stage == "learning":
+            judged = beside(judged, model, reference, window, mine)
+        self._settle(judged.incidents, judged.alerts)
         self._evidence.apply(model.name, judged)
         standing = replace(
             again.shunning(judged.standing, *judged.incidents),
@@ -350,7 +350,8 @@ class Engine:
         if due is not None:
             self._due[model.name] = due
 
-    def _settle(self, incidents: Iterable[Incident]) -> None:
+    def _settle(self, incidents: Iterable[Incident], alerts: Iterable[Alert]) -> None:
+        self._changes.alerts += alerts
         for incident in incidents:
             self._changes.incidents[incident.id] = incident
             if incident.resolved_ms is None:

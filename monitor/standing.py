@@ -101,6 +101,7 @@ class Standing:
     version: str = ""
     deployed_ms: int | None = None
     false_ms: int | None = None
+    pooled: bytes = field(default=b"", repr=False)  # monitor.distribution, while a season is learnt beside a frame without time
     chain: bytes = field(default=b"", repr=False)
 
     def pack(self) -> bytes:

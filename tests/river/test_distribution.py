@@ -123,3 +123,12 @@ def test_the_season_is_learnt_beside_it_and_then_pages(trained: Learnt) -> None:
 def test_frames_with_and_without_time_do_not_mix(trained: Learnt) -> None:
     with pytest.raises(Misconfigured, match="in some of the frames"):
         learn(config(), [frame(1).drop(columns="time"), frame(1)])
+
+
+def test_tickets_come_while_the_season_is_still_learnt(trained: Learnt) -> None:
+    events = frame(6, seed=4)
+    moved = events["time"] >= events["time"].iloc[0].normalize() + pd.Timedelta(days=3)
+    result = backtest(config(), events.assign(x=events["x"] + moved), trained)
+    assert result.pages.empty, "pages take a season"
+    assert [s[0] for s in result.tickets["subjects"]] == ["x"], "one ticket, open since"
+    assert (result.windows["status"] == "unknown").all()
