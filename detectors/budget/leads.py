@@ -1,4 +1,4 @@
-"""Whom the evidence points at: shares per subject, and leads until nine tenths of it are named."""
+"""Whom the evidence points at: shares per subject, and leads until nine tenths of it are named, and whoever reaches A alone."""
 
 from __future__ import annotations
 
@@ -46,11 +46,19 @@ class Pointer:
         leads: list[Lead] = []
         named: set[tuple[int, str, int]] = set()
         passed, carried = False, 0.0
+        alone = {name for name, share in shares.items() if share * total >= c.threshold}
         worth = total >= WORTH * c.ticket  # below that it points at nobody: naming leads costs half of closing a window
         for spot in np.argsort(-sides, axis=None, kind="stable")[: 8 * MOST] if worth else ():
-            if carried >= EVIDENCE or len(leads) >= MOST:
-                break
             i, side = int(spot) // 2, int(spot) % 2
+            if carried >= EVIDENCE:
+                # behind the evidence of a long incident a second fault would not be named: who reaches A alone always is
+                alone -= {lead.subject for lead in leads}
+                if not alone:
+                    break
+                if i >= S or self._names[self._subject[i]] not in alone:
+                    continue
+            if len(leads) >= MOST:
+                break
             carried += float(sides[i, side]) / total
             if not self._new(named, *self._about(i, side)):
                 continue
