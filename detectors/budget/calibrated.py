@@ -20,7 +20,7 @@ from detectors.streams.cells import Layout
 from detectors.streams.shape import Panel, Rates, Shape, Stream
 
 Floats = NDArray[np.float64]
-VERSION = 6
+VERSION = 7
 AUTO = "auto"  # the time zone that is found in the traffic
 UTC_ALWAYS = Clock()
 
@@ -58,7 +58,8 @@ class Learnt:
     the pooled streams.
 
     `gamma` (P, K, B - 1) profile of the cells; `season` (P, S) what is left of the season; `sharp` the m
-    streams with `slots` (slots of the week, m) of their own; `effect_mean` (S,) effect of the
+    streams with `slots` (half hours of the week, m) of their own, `habit` (E,) of the five minutes `moment` (E,) of the week, ascending, of
+    streams `moment_of` (E,); `effect_mean` (S,) effect of the
     one-sided streams in the reference; `tails` (2, knots, S); `dead`, `kappa` (S,), `cost` (S, lambdas) price of the bets;
     `upper` (hours, S) limits of the rare rates.
     """
@@ -67,6 +68,9 @@ class Learnt:
     season: Floats
     sharp: NDArray[np.int64]
     slots: Floats
+    moment: NDArray[np.int64]
+    moment_of: NDArray[np.int64]
+    habit: Floats
     effect_mean: Floats
     tails: Floats
     dead: Floats
@@ -169,7 +173,7 @@ class Calibration:
 
 def narrow(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Half the bytes where single precision is enough; `calibrate` rounds there too, so nothing changes by packing."""
-    if name in ("gamma", "season", "slots", "upper"):
+    if name in ("gamma", "season", "slots", "habit", "upper"):
         return array.astype(np.float32)
     return array.astype(np.int32) if array.dtype == np.int64 else array
 

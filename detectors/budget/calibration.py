@@ -127,12 +127,12 @@ def linear(signed: NDArray[np.bool_], value: Floats, events: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """Coefficients `beta` (P, S), slots of the week (slots, m) of the m `sharp` streams, and columns `spent` per stream (S,)."""
+    """Coefficients `beta` (P, S), `habits` of all streams, columns `spent` per stream (S,), limits of the rates `upper` (hours, S)."""
 
     beta: Floats
-    sharp: Ints
-    slots: Floats
+    habits: slots.Habits
     spent: Floats
+    upper: Floats
 
 
 def _rest_of_season(frozen: Shape, past: Series, history: History, zone: Zone) -> tuple[Season, Floats]:
@@ -150,10 +150,8 @@ def _rest_of_season(frozen: Shape, past: Series, history: History, zone: Zone) -
     if history.days < 4:  # whole days cannot be left out
         part, fold_of_day = fold, np.arange(int(fold.max()) + 1)
     centre = history.start_ms + history.window_ms // 2
-    slot = slots.slot_of_week(centre, zone, history.window_ms)
-    local_day = calendar.local(centre, zone) // calendar.DAY_MS
-    n = slots.per_day(history.window_ms)
-    table = np.zeros((7 * n, y.shape[1]))
+    times = slots.Times.of(centre, zone, history.window_ms)
+    habits = slots.fit(y[:0], weight[:0], weight[0], times, 0.0)
     for c in np.unique(cadence[~rate]):
         mine = np.flatnonzero((cadence == c) & ~rate)
         middle = history.start_ms + history.window_ms - int(c) * history.window_ms // 2
@@ -165,14 +163,20 @@ def _rest_of_season(frozen: Shape, past: Series, history: History, zone: Zone) -
             inside = fold == f
             left = y[:, mine] - x @ apart
             if c == 1:
-                seldom, _ = slots.fit(left[~inside], weight[~inside][:, mine], local_day[~inside], slot[~inside], n, history.days)
-                left[inside] -= seldom[slot[inside]]
+                without = slots.fit(left[~inside], weight[~inside][:, mine], signed[mine].astype(float), times.part(~inside), history.days)
+                left[inside] -= without.at(times.part(inside))
             rest[np.ix_(inside, mine)] = left[inside]
         if c == 1:
-            table[:, mine], spent = slots.fit(y[:, mine] - x @ beta[:, mine], weight[:, mine], local_day, slot, n, history.days)
-            used[mine] += spent
-    sharp = np.flatnonzero(table.any(axis=0))
-    return Season(single(beta), sharp, single(table[:, sharp]), used), np.where(past.seen, rest, 0.0)
+            habits.put(mine, slots.fit(y[:, mine] - x @ beta[:, mine], weight[:, mine], signed[mine].astype(float), times, history.days))
+    hour = rare.hour_of(centre, zone, history.days)
+    upper = single(np.where(rate, rare.limits(np.where(rate, past.value, 0.0), past.events, hour), 1.0))
+    seldom = np.flatnonzero(rate & (past.value * past.seen).any(axis=0))
+    if len(seldom):
+        hits, due = past.value[:, seldom], past.events[:, seldom] * upper[hour][:, seldom]
+        due *= hits.sum(0) / np.maximum(due.sum(0), 1e-300)
+        habits.put(seldom, slots.fit(hits / np.maximum(due, 1e-300) - (due > 0), due, np.ones(len(seldom)), times, history.days, True))
+    used = used + np.where(rate, 0.0, habits.spent)
+    return Season(single(beta), habits.rounded(), used, upper), np.where(past.seen, rest, 0.0)
 
 
 def single(array: Floats) -> Floats:
@@ -193,11 +197,12 @@ def _law(
     kin = np.unique([f"{s.statistic}/{s.cadence}/{s.law}" for s in streams], return_inverse=True)[1].astype(np.int64)
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
     law = learn(Residuals(rest, seen & ~rate, inverse, signed, cadence, kin, fold, end), known.spent, stage)
-    hour = rare.hour_of(history.start_ms + window // 2, options.zone(clock), history.days)
-    upper = single(np.where(rate, rare.limits(np.where(rate, past.value, 0.0), past.events, hour), 1.0))
+    centre, zone = history.start_ms + window // 2, options.zone(clock)
+    usual = known.upper[rare.hour_of(centre, zone, history.days)]
+    usual = usual * np.where(rate, rare.swell(known.habits.at(slots.Times.of(centre, zone, window))), 1.0)
     steps = np.diff(end, prepend=end[0] - 1)
-    filters = dispersion.learnt(law.wander, rate, past.value, past.events, upper[hour], steps)
-    limit, size = dispersion.predicted(filters, rate, past.value, past.events, upper[hour], steps)
+    filters = dispersion.learnt(law.wander, rate, past.value, past.events, usual, steps)
+    limit, size = dispersion.predicted(filters, rate, past.value, past.events, usual, steps)
     tape = Tape(np.where(rate, past.value, law.z), past.events, past.elapsed, rate, law.dead, law.cost, limit, size)
     weights = bet_weights(np.array([s.weight for s in streams]), signed)
     trial = Trial(options.budget_ms / window, history.span_ms / window)
@@ -221,9 +226,9 @@ def _law(
     blocks = np.maximum(seen.sum(0), 1)
     sizes = np.where(signed | rate, 0.0, np.where(seen, past.effect, 0.0).sum(0) / blocks)
     learnt = Learnt(
-        gamma=gamma, season=known.beta, sharp=known.sharp, slots=known.slots, effect_mean=sizes,
+        gamma=gamma, season=known.beta, **known.habits.sparse(), effect_mean=sizes,
         tails=np.concatenate([law.tails, above.tails], axis=2),
-        dead=both.dead, cost=both.cost, kappa=widths * stage.inflation, upper=upper,
+        dead=both.dead, cost=both.cost, kappa=widths * stage.inflation, upper=known.upper,
     )  # fmt: skip
     done = Calibration(options, frozen, cadences, history.days, learnt, filters.followed_by(above.wander), pool, clip, {}, clock)
     typical = np.array([float(np.median(past.events[seen[:, j], j])) if seen[:, j].any() else 0.0 for j in range(len(streams))])

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar, dispersion, rivals, tail
+from detectors.budget import calendar, dispersion, rivals, slots, tail
 from detectors.budget import pooled as pooling
 from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Options
@@ -20,9 +20,8 @@ from detectors.budget.evidence import LAMBDAS, advance, credit, dispersed, gauss
 from detectors.budget.heritage import carried, forget
 from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
-from detectors.budget.rare import hour_of
+from detectors.budget.rare import hour_of, swell
 from detectors.budget.reading import Lead, Reading
-from detectors.budget.slots import slot_of_week
 from detectors.budget.state import RING, State
 from detectors.streams import blocks
 from detectors.streams.expected import expected
@@ -155,9 +154,7 @@ class Chain:
                 middle = end - c.cadences[j] * window // 2
                 x = hours[middle] if middle in hours else self._calendar(zone, middle)
                 season[mine] = x @ self._season[j]
-        if len(c.learnt.sharp):
-            slot = slot_of_week(np.array([start_ms + window // 2]), zone, window)[0]
-            season[c.learnt.sharp] += c.learnt.slots[slot]
+        season += slots.of(c.learnt, S, np.array([start_ms + window // 2]), zone, window)[0]
         return self._weigh(state, start_ms, pending, np.stack([value, effect, events, season]), first)
 
     def _calendar(self, zone: Zone, at_ms: int) -> Floats:
@@ -192,7 +189,7 @@ class Chain:
         log_e = gaussian(bounded, c.learnt.dead, c.learnt.cost)
         upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.zone(state.clock), c.days)[0]]
         at = self._seldom
-        due = events[at] * upper[at]
+        due = events[at] * upper[at] * swell(season[at])
         mean, size, level[at], spread[at] = dispersion.follow(
             self._below.w[at], level[at], spread[at], value[at], due, seen[at] & ~state.held[at]
         )

@@ -45,3 +45,12 @@ def limits(hits: Floats, events: Floats, hour: Ints) -> Floats:
     factor = (found + prior) / (due + prior)
     out: Floats = np.minimum(upper * factor, 1.0)
     return out
+
+
+def swell(habit: Floats) -> Floats:
+    """The factor that a habit of the clock puts on a rate: its excess as a share, one more, never nothing.
+
+    >>> swell(np.array([0.0, 3.0, -1.5])).tolist()
+    [1.0, 4.0, 0.05]
+    """
+    return np.maximum(1 + habit, 0.05)

@@ -123,7 +123,7 @@ def _levels(calibration: Calibration, left: Left, touched: Flags, typical: Float
     season = c.learnt.season.copy()
     season[0] = single(season[0] + np.where(touched & ~rate, mean, 0.0))
     upper, effect = c.learnt.upper.copy(), c.learnt.effect_mean
-    due = past.events * upper[left.hour]
+    due = past.events * upper[left.hour] * left.swell
     whole = np.maximum(due.sum(0), 1e-300)
     law, _ = c.wander.split(len(streams))
     moods = law.tau2 * together(due, left.end, law.rho) + law.w * (due**2).sum(0)

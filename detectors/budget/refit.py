@@ -70,7 +70,7 @@ def fitted(calibration: Calibration, left: Left) -> Calibration:
     data = Residuals(value, there, one, np.zeros(P, bool), c.pool.cadence, np.arange(P), quarters, left.end)
     above = learn(data, np.ones(P), c.stage)
     steps = np.diff(left.end, prepend=left.end[0] - 1)
-    usual = c.learnt.upper[left.hour]
+    usual = c.learnt.upper[left.hour] * left.swell
     filters = dispersion.learnt(law.wander, rate, past.value, past.events, usual, steps)
     limit, size = dispersion.predicted(filters, rate, past.value, past.events, usual, steps)
     cost = np.maximum(np.r_[law.cost, above.cost], c.learnt.cost)  # a refit makes nothing bolder

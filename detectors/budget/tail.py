@@ -9,29 +9,32 @@ from scipy.special import ndtri
 Floats = NDArray[np.float64]
 EXCEED = np.array([0.02, 0.01, 0.005, 0.002, 0.001, 0.0005])
 NORMAL = -ndtri(EXCEED)  # what a normal innovation exceeds that often
+FEW = 4.0  # windows beyond a quantile that make it a knot
+MOST = 0.1  # of the windows: with fewer than forty, tails are taken for normal
 
 
 def knots(u: Floats, seen: NDArray[np.bool_], family: NDArray[np.int64]) -> Floats:
     """Quantiles of u at `EXCEED` above and below, shape (2, 6, S): own ones averaged with max(own, family's median), at least the normal's.
 
-    A knot is only as good as the windows beyond it, so those that fewer than four windows exceed continue the last good one
-    with the exponential law of the mean excess over it.
+    A knot is only as good as the windows beyond it, so those that fewer than four windows exceed continue the last good one, or in short
+    references the value that four do, with the exponential law of the mean excess over it.
     """
     S = u.shape[1]
     out = np.tile(NORMAL[:, None], (2, 1, S))
     for j in range(S):
         mine = np.sort(u[seen[:, j], j])
-        good = len(mine) * EXCEED >= 4
-        if not good.any():
+        good = len(mine) * EXCEED >= FEW
+        last = float(EXCEED[good][-1]) if good.any() else FEW / max(len(mine), 1)
+        if last > MOST:
             continue
+        usual = float(-ndtri(last))
         for side, x in enumerate((mine, -mine[::-1])):
             out[side, good, j] = _quantiles(x, 1 - EXCEED[good])
-            last = int(np.flatnonzero(good)[-1])
             # what nobody has seen is not taken for normal: an exponential tail of the excess that was seen
-            top = out[side, last, j]
+            top = float(np.quantile(x, 1 - last))
             beyond = x[np.searchsorted(x, top) :]
-            excess = max(float(np.mean(beyond - top)), top / NORMAL[last] ** 2)
-            out[side, ~good, j] = top + excess * np.log(EXCEED[last] / EXCEED[~good])
+            excess = max(float(np.mean(beyond - top)), top / usual**2)
+            out[side, ~good, j] = top + excess * np.log(last / EXCEED[~good])
     for f in np.unique(family):
         kin = np.median(out[:, :, family == f], axis=2, keepdims=True)
         out[:, :, family == f] = 0.5 * out[:, :, family == f] + 0.5 * np.maximum(kin, out[:, :, family == f])

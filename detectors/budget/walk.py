@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calendar, dispersion, pooled, tail, wander
+from detectors.budget import calendar, dispersion, pooled, slots, tail, wander
 from detectors.budget.calibrated import Calibration
 from detectors.budget.history import History
-from detectors.budget.rare import hour_of
+from detectors.budget.rare import hour_of, swell
 from detectors.budget.replay import elapsed, pages
 from detectors.budget.series import Series, series
-from detectors.budget.slots import slot_of_week
 from detectors.budget.sums import Tape
 
 Floats = NDArray[np.float64]
@@ -21,19 +20,21 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A stretch as residuals: what season leaves of every stream (T, S), `past` itself, 1/n, rates' hours and window ends (T,)."""
+    """A stretch as residuals: what season leaves of every stream (T, S), `past` itself, 1/n, the rates' hours (T,) and what habits of the
+    clock make of their limits `swell` (T, S), window ends (T,)."""
 
     past: Series
     rest: Floats
     inverse: Floats
     hour: NDArray[np.int64]
+    swell: Floats
     end: Floats
 
     def part(self, rows: slice) -> Left:
         """Some of its rows."""
         p = self.past
         past = Series(p.value[rows], p.effect[rows], p.events[rows], p.elapsed[rows])
-        return Left(past, self.rest[rows], self.inverse[rows], self.hour[rows], self.end[rows])
+        return Left(past, self.rest[rows], self.inverse[rows], self.hour[rows], self.swell[rows], self.end[rows])
 
 
 def left_of(calibration: Calibration, history: History) -> Left:
@@ -49,9 +50,10 @@ def left_of(calibration: Calibration, history: History) -> Left:
     for k in c.cadences:
         mine = np.flatnonzero(cadence == k)
         rest[:, mine] -= calendar.columns(end - k * window // 2, zone, c.days) @ c.learnt.season[:, mine]
-    rest[:, c.learnt.sharp] -= c.learnt.slots[slot_of_week(centre, zone, window)]
+    habits = slots.of(c.learnt, len(c.shape.streams), centre, zone, window)
+    rest -= habits
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
-    return Left(past, rest, inverse, hour_of(centre, zone, c.days), end / window)
+    return Left(past, rest, inverse, hour_of(centre, zone, c.days), np.where(c.shape.rate, swell(habits), 1.0), end / window)
 
 
 def tape_of(calibration: Calibration, left: Left) -> Tape:
@@ -66,7 +68,7 @@ def tape_of(calibration: Calibration, left: Left) -> Tape:
     z = tail.straighten(u, c.learnt.tails[:, :, :S])
     value, there = pooled.values(c.pool, z, past.seen & ~rate, np.round(left.end).astype(np.int64) - 1)
     one = np.ones(value.shape)
-    limit, size = dispersion.predicted(below, rate, past.value, past.events, c.learnt.upper[left.hour], steps)
+    limit, size = dispersion.predicted(below, rate, past.value, past.events, c.learnt.upper[left.hour] * left.swell, steps)
     u = wander.innovations(above, value, one, there, steps[:, None] / c.pool.cadence)
     return Tape(
         np.c_[np.where(rate, past.value, z), tail.straighten(u, c.learnt.tails[:, :, S:])], np.c_[past.events, there],
