@@ -163,9 +163,8 @@ def shunning(standing: Standing, *incidents: Incident) -> Standing:
 def muted(model: Model, standing: Standing, start_ms: int) -> frozenset[str]:
     """Columns that are left out of the evidence of a window: their level is being learnt anew, or an event was announced."""
     names = {name for want in standing.wanted if want.mutes and start_ms >= want.from_ms for name in want.columns}
-    for event in standing.calendar:
-        if event.covers(start_ms):
-            names |= {c.name for c in model.columns if not event.subjects or c.subject in event.subjects}
+    if standing.calendar:
+        names |= {c.name for c in model.columns if standing.expects(c.subject, start_ms, model.window_ms)}
     return frozenset(names)
 
 

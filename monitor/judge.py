@@ -82,7 +82,7 @@ def judge(
     reason: str = "",
 ) -> Judged:
     """The verdict on one closed window. `reading` is None while the model learns, or for another `reason`: then only rules can page."""
-    rule_incidents, rule_alerts = _rules(model, window, open_incidents, broken)
+    rule_incidents, rule_alerts = _rules(model, standing, window, open_incidents, broken)
     if reading is None:
         verdict = _verdict(model, window, "unknown", reference, reason=reason or standing.reason or standing.stage)
         return Judged(verdict, standing, rule_incidents, rule_alerts)
@@ -219,14 +219,17 @@ def _opened(model: Model, window: Closed, subjects: tuple[Subject, ...], reading
     )  # fmt: skip
 
 
-def _rules(model: Model, window: Closed, open_incidents: Sequence[Incident], broken: Sequence[Breach]
+def _rules(model: Model, standing: Standing, window: Closed, open_incidents: Sequence[Incident], broken: Sequence[Breach]
            ) -> tuple[tuple[Incident, ...], tuple[Alert, ...]]:  # fmt: skip
-    """Rule incidents open with the first window that breaks the rule and close with the first that does not."""
+    """Rule incidents open with the first window that breaks the rule and close with the first that does not.
+
+    What an announced event covers opens none; what was open before it stays so.
+    """
     out = _Outbox([], [])
-    standing = {i.rule: i for i in open_incidents if i.kind == "rule"}
+    known = {i.rule: i for i in open_incidents if i.kind == "rule"}
     now_broken = {f"{b.rule}:{b.subject}" if b.subject else b.rule: b for b in broken}
     for rule, breach in sorted(now_broken.items()):
-        if rule in standing:
+        if rule in known or standing.expects(breach.subject, window.start_ms, model.window_ms):
             continue
         subject = Subject(breach.subject, "", breach.rule, "up", 100 * breach.share, "points", 1.0, window.start_ms)
         severity = _SEVERITY[model.mode]
@@ -235,7 +238,7 @@ def _rules(model: Model, window: Closed, open_incidents: Sequence[Incident], bro
             kind="rule", opened_ms=window.end_ms, onset_ms=window.start_ms, subjects=(subject,) if breach.subject else (),
             evidence=0.0, threshold=0.0, message=f"{model.name}: {breach.text}", events=window.events, rule=rule,
         ), "opened")  # fmt: skip
-    for rule, incident in sorted(standing.items()):
+    for rule, incident in sorted(known.items()):
         enough = window.events > 0  # an empty window says nothing about missing values
         if rule not in now_broken and enough:
             out.close(incident, window.end_ms, "recovered")

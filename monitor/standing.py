@@ -57,15 +57,29 @@ class Expected:
     who: str = ""
     note: str = ""
 
-    def covers(self, start_ms: int) -> bool:
-        """Does a window that starts then fall into it?
+    def covers(self, start_ms: int, window_ms: int = 1) -> bool:
+        """Does a window of `window_ms` that starts then touch it? A minute of an event is in a window that began before it.
 
         >>> weekly = Expected(10, 14, every_ms=7)
         >>> [t for t in range(30) if weekly.covers(t)]
         [10, 11, 12, 13, 17, 18, 19, 20, 24, 25, 26, 27]
+        >>> [t for t in range(0, 30, 5) if Expected(12, 13).covers(t, 5)]
+        [10]
         """
-        since = start_ms - self.from_ms
-        return since >= 0 and (since if self.every_ms is None else since % self.every_ms) < self.until_ms - self.from_ms
+        since = start_ms + window_ms - 1 - self.from_ms  # of the window's last moment
+        return since >= 0 and (since if self.every_ms is None else since % self.every_ms) < self.until_ms - self.from_ms + window_ms - 1
+
+    def occurrence(self, now_ms: int) -> tuple[int, int]:
+        """The stretch [from, until) of it that is on, or comes next; the last one where it is over.
+
+        >>> weekly = Expected(10, 14, every_ms=7)
+        >>> weekly.occurrence(0), weekly.occurrence(18), weekly.occurrence(21)
+        ((10, 14), (17, 21), (24, 28))
+        """
+        length_ms = self.until_ms - self.from_ms
+        turns = 0 if self.every_ms is None else max(0, (now_ms - self.from_ms - length_ms) // self.every_ms + 1)
+        from_ms = self.from_ms + turns * (self.every_ms or 0)
+        return from_ms, from_ms + length_ms
 
     def over(self, now_ms: int) -> bool:
         """Will it never come again?"""
@@ -103,6 +117,10 @@ class Standing:
     false_ms: int | None = None
     pooled: bytes = field(default=b"", repr=False)  # monitor.distribution, while a season is learnt beside a frame without time
     chain: bytes = field(default=b"", repr=False)
+
+    def expects(self, subject: str, start_ms: int, window_ms: int) -> bool:
+        """Has an event been announced that touches this subject ("": the model as a whole) and a window that starts then?"""
+        return any(event.covers(start_ms, window_ms) and (not event.subjects or subject in event.subjects) for event in self.calendar)
 
     def pack(self) -> bytes:
         """MessagePack with a format number: a state of another format is refused, not misread."""

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor import again, config
 from monitor.again import DAY_MS, HOUR_MS, MONDAY_MS, NIGHT_MS, WEEK_MS
@@ -128,6 +130,13 @@ MUTED: list[tuple[str, Standing, int, set[str], str]] = [
         "it comes every week",
     ),
     ("announced", replace(WATCHED, calendar=(Expected(NOW, NOW + 9, subjects=("frame",)),)), NOW, {"frame"}, "only its subjects"),
+    (
+        "within a window",
+        replace(WATCHED, calendar=(Expected(NOW + 60_000, NOW + 120_000, subjects=("x",)),)),
+        NOW,
+        {"x"},
+        "its minute is in this window's counts",
+    ),
 ]
 
 
@@ -136,6 +145,21 @@ def test_who_is_not_judged(name: str, standing: Standing, at_ms: int, subjects: 
     names = again.muted(model(), standing, at_ms)
     assert {c.subject for c in model().columns if c.name in names} == subjects, because
     assert names == {c.name for c in model().columns if c.subject in subjects}, "all columns of a subject or none"
+
+
+@given(
+    st.integers(0, 60), st.integers(1, 20), st.none() | st.integers(1, 40), st.integers(1, 12), st.integers(0, 200)
+)  # fmt: skip
+def test_an_event_covers_the_windows_that_share_a_moment_with_it(
+    from_ms: int, length: int, every: int | None, window: int, start: int
+) -> None:
+    event = Expected(from_ms, from_ms + length, every if every is None else max(every, length))
+    assert event.covers(start, window) == any(event.covers(t) for t in range(start, start + window))
+    begin, end = event.occurrence(start)
+    assert event.covers(start) == (begin <= start < end)
+    assert event.covers(begin)
+    assert event.covers(end - 1)
+    assert event.over(start) or end > start, "what is on, or comes next"
 
 
 SHUNNED: list[tuple[str, Standing, int, str]] = [

@@ -16,7 +16,7 @@ from monitor.judge import Judged, boost, judge, looked_back
 from monitor.life import answered
 from monitor.plan import DAY_MS, Model
 from monitor.rules import Closed, breaches, with_values
-from monitor.standing import Ledger, Standing
+from monitor.standing import Expected, Ledger, Standing
 
 A, TICKET = 4.0, 2.5
 HOUR = 3_600_000
@@ -322,6 +322,23 @@ def test_rules_page_while_learning_and_close_when_it_is_over() -> None:
     assert over.incidents[0].resolution == "recovered"
     empty = judge(plan, Standing(), window(events=0), None, [incident], [], reference="")
     assert empty.incidents == (), "an empty window proves nothing"
+
+
+@pytest.mark.parametrize(
+    ("subjects", "opened", "because"),
+    [
+        (("x",), [], "somebody said that it would be so"),
+        ((), [], "every subject was named"),
+        (("frame",), ["missing:x"], "another subject was named"),
+    ],
+)
+def test_an_announced_event_opens_no_rule_incident_and_closes_none(subjects: tuple[str, ...], opened: list[str], because: str) -> None:
+    plan = model()
+    broken = breaches(plan, window(x=[60, 0, 0, 0, 0, 0]), frozenset({"x"}), None)
+    expecting = Standing(calendar=(Expected(NOW - HOUR, NOW, subjects=subjects),))
+    assert [i.rule for i in judge(plan, expecting, window(), None, [], broken, reference="").incidents] == opened, because
+    before = judge(plan, Standing(), window(), None, [], broken, reference="").incidents
+    assert not judge(plan, expecting, window(), None, before, broken, reference="").incidents, "what is still true has not recovered"
 
 
 def test_columns_with_values() -> None:
