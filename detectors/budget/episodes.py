@@ -13,7 +13,7 @@ for good: its inflation went to 4 and a repetition was missed for a day.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,6 +102,12 @@ def without(history: History, found: Sequence[Episode]) -> History:
     return replace(history, start_ms=history.start_ms[keep], counts={name: table[keep] for name, table in history.counts.items()})
 
 
+def learnt(history: History, report: Mapping[str, Any]) -> History:
+    """The windows that a calibration was learnt from: without the episodes that its report says were left out."""
+    spans = [Episode("", "", True, e["from_ms"], e["until_ms"], e["left_out"]) for e in report.get("episodes", ())]
+    return without(history, spans)
+
+
 def as_json(found: Sequence[Episode], history: History) -> list[dict[str, Any]]:
     """For the calibration report: each stretch once, with all columns that it shows in and how many `windows` of the reference it holds."""
     spans: dict[tuple[int, int, bool], list[Episode]] = {}
@@ -110,7 +116,9 @@ def as_json(found: Sequence[Episode], history: History) -> list[dict[str, Any]]:
         members = [e, *(other for key in near for other in spans.pop(key))]
         spans[min(m.from_ms for m in members), max(m.until_ms for m in members), e.left_out] = members
     out = []
-    for (a, b, left_out), members in sorted(spans.items()):
+    begin, end = int(history.start_ms[0]), int(history.start_ms[-1]) + history.window_ms
+    for (first, last, left_out), members in sorted(spans.items()):
+        a, b = max(first, begin), min(last, end)
         inside = (history.start_ms >= a) & (history.start_ms < b)
         shows = sorted({(m.column, m.statistic, m.up) for m in members})
         out.append({

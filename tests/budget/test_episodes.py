@@ -9,6 +9,7 @@ import pytest
 
 from detectors.budget.calibration import Options, calibrate
 from detectors.budget.episodes import episodes, without
+from detectors.budget.episodes import learnt as kept
 from detectors.budget.history import History
 from detectors.budget.walk import pages_of
 from detectors.layout import Column
@@ -88,6 +89,7 @@ def test_a_column_whose_incident_was_learnt_from_is_not_deaf(drift: Drift) -> No
     assert told["from_ms"] <= 1500 * WINDOW_MS
     assert (1500 + 6 * HOUR) * WINDOW_MS <= told["until_ms"] <= (1500 + 6 * HOUR + 2 * HOUR) * WINDOW_MS
     assert {show["column"] for show in told["shows"]} == {"f0"}
+    assert len(kept(history, calibration.report).start_ms) == len(history.start_ms) - told["windows"]
     _, again = traffic(1, seed=9, drift=drift, start=20)
     assert pages_of(calibration, again)[0][0] <= 1, "two windows"
     _, quiet = traffic(14, seed=5, start=14)
