@@ -30,7 +30,7 @@ class _Run:
 
     of: list[int]
     sums: list[Floats]
-    worth: Floats
+    worth: list[float]
 
 
 def pages(tape: Tape, kappa: Floats, clip: float, weights: Floats, thresholds: tuple[float, ...]) -> list[list[int]]:
@@ -39,25 +39,28 @@ def pages(tape: Tape, kappa: Floats, clip: float, weights: Floats, thresholds: t
     walks = [block.rows(tape, clip) for block in blocks]
     heads = [next(walk, None) for walk in walks]
     spare = [block.zero() for block in blocks]
-    runs = [_Run(list(range(len(thresholds))), [block.zero() for block in blocks], np.zeros(len(blocks)))]
+    runs = [_Run(list(range(len(thresholds))), [block.zero() for block in blocks], [0.0] * len(blocks))]
     found: list[list[int]] = [[] for _ in thresholds]
+    lowest = min(thresholds)
     for t in range(len(tape.z)):
         for b, (block, head) in enumerate(zip(blocks, heads, strict=True)):
             if head is None or head[0] != t:
                 continue
             for run in runs:
                 block.advance(run.sums[b], *head[1:], spare[b])
-                run.worth[b] = np.vdot(run.sums[b], block.weight)
+                run.worth[b] = float(np.vdot(run.sums[b], block.weight))
             heads[b] = next(walks[b], None)
         for run in list(runs):
-            whole = run.worth.sum()
+            whole = sum(run.worth)
+            if whole < lowest:
+                continue
             paged = [a for a in run.of if whole >= thresholds[a]]
             if not paged:
                 continue
             for a in paged:
                 found[a].append(t)
             run.of = [a for a in run.of if a not in paged]
-            runs.append(_Run(paged, [block.zero() for block in blocks], np.zeros(len(blocks))))
+            runs.append(_Run(paged, [block.zero() for block in blocks], [0.0] * len(blocks)))
         runs = [run for run in runs if run.of]
     return found
 
@@ -71,7 +74,7 @@ def highest(tape: Tape, streams: NDArray[np.int64], kappa: Floats, clip: float, 
         for _, e, elapsed, seen in block.rows(tape, clip):
             block.advance(sums, e, elapsed, seen, spare)
             np.multiply(sums, block.weight, out=spare)
-            np.maximum(best, spare.reshape(-1, len(best)).sum(0), out=best)
+            np.maximum(best, np.add.reduce(spare.reshape(-1, len(best)), axis=0), out=best)
         top[block.spot] = best
     return top
 
