@@ -10,6 +10,7 @@ from monitor.changes import Changes
 from monitor.desk import ModelView, Series
 from monitor.engine import Engine
 from monitor.incident import Incident
+from monitor.outlook import outlook
 from monitor.plan import Plan
 from monitor.reference import Reference
 from monitor.report import ModelReport, report_of
@@ -99,6 +100,7 @@ class Board:
             learnt=engine.learnt(name), last=verdicts[-1] if verdicts else None,
             open_incidents=tuple(i for i in engine.incidents.values() if i.model == name),
             watermark_ms=engine.low_ms(name), reference=reference.name if reference is not None else "",
+            outlook=outlook(model, standing),
         )  # fmt: skip
 
 

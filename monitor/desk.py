@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from monitor.incident import Answer, Incident
+from monitor.outlook import Outlook
 from monitor.plan import Plan
 from monitor.report import ModelReport
 from monitor.standing import Expected
@@ -30,6 +31,7 @@ class ModelView:
     open_incidents: tuple[Incident, ...]
     watermark_ms: int | None
     reference: str
+    outlook: Outlook
 
 
 @dataclass(frozen=True, slots=True)

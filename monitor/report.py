@@ -20,6 +20,7 @@ from detectors.scoring import poisson_upper
 from monitor.check import budget_words
 from monitor.findings import change_lines, findings
 from monitor.incident import Incident
+from monitor.outlook import Outlook, lines, outlook
 from monitor.phrases import counted
 from monitor.plan import DAY_MS, Budget, Model, Schema
 from monitor.reference import Reference
@@ -69,6 +70,7 @@ class ModelReport:
     findings: Sequence[str]
     ledger: Kept
     open_incidents: tuple[Incident, ...]
+    outlook: Outlook
 
 
 def upper_limit(false_pages: int, months: float) -> float | None:
@@ -106,6 +108,7 @@ def report_of(model: Model, standing: Standing, reference: Reference | None, inc
             round(months, 3), standing.ledger.pages, false_pages, sum(not i.answers for i in pages), upper_limit(false_pages, months)
         ),
         open_incidents=tuple(i for i in incidents if i.model == model.name and i.resolved_ms is None),
+        outlook=outlook(model, standing),
     )  # fmt: skip
 
 
@@ -141,20 +144,19 @@ def replay_words(replay: Mapping[str, int]) -> str:
 
 def told(report: ModelReport) -> str:
     """The report as text."""
-    lines = [
+    text = [
         f"{report.model}{report.owner and f' ({report.owner})'}: {report.standing}{report.reason and ', ' + report.reason}",
         f"  budget     {report.budget}",
     ]
     if report.from_ms is not None and report.until_ms is not None:
-        lines.append(f"  reference  {report.reference}, {when(report.from_ms)} to {when(report.until_ms)}")
-    lines += [f"  allows     {report.allows}", f"  ledger     {ledger_words(report.ledger)}"]
+        text.append(f"  reference  {report.reference}, {when(report.from_ms)} to {when(report.until_ms)}")
+    text += [f"  allows     {report.allows}", f"  ledger     {ledger_words(report.ledger)}"]
     if report.stage is not None:
-        lines.append(f"  clock      {report.clock}")
-        lines.append(f"  replay     {replay_words(report.replay)}")
-        lines.append(f"  inflated   {report.inflated_share:.1%} of {report.streams} streams")
-        lines += [
-            f"             {s['column']} {s['statistic']}, every {s['cadence']} windows: x {s['kappa']}" for s in report.inflated[:10]
-        ]
-        lines += [f"  finding    {finding}" for finding in report.findings]
-    lines += [f"  open       {i.severity} since {when(i.onset_ms)}: {i.message}" for i in report.open_incidents] or ["  open       nothing"]
-    return "\n".join(lines + visible_lines(report.visible) + change_lines(report.changes))
+        text.append(f"  clock      {report.clock}")
+        text.append(f"  replay     {replay_words(report.replay)}")
+        text.append(f"  inflated   {report.inflated_share:.1%} of {report.streams} streams")
+        text += [f"             {s['column']} {s['statistic']}, every {s['cadence']} windows: x {s['kappa']}" for s in report.inflated[:10]]
+        text += [f"  finding    {finding}" for finding in report.findings]
+    text += [f"  {about:<10} {at}: {what}" for about, at, what in lines(report.outlook)]
+    text += [f"  open       {i.severity} since {when(i.onset_ms)}: {i.message}" for i in report.open_incidents] or ["  open       nothing"]
+    return "\n".join(text + visible_lines(report.visible) + change_lines(report.changes))

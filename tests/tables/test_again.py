@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import again, config
-from monitor.again import DAY_MS, HOUR_MS, MONDAY_MS, NIGHT_MS, WEEK_MS
+from monitor.again import HOUR_MS, MONDAY_MS, NIGHT_MS, WEEK_MS
 from monitor.incident import Answer, AnswerKind, Incident
 from monitor.life import answered
-from monitor.plan import Model
+from monitor.plan import DAY_MS, Model
 from monitor.reference import Reference
 from monitor.standing import Expected, Standing, Wanted
 from monitor.verdict import Subject

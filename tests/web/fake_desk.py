@@ -9,9 +9,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from monitor.again import deployed, due, refitting
 from monitor.desk import Health, ModelView, Series
 from monitor.incident import Answer, Incident, incident_id
 from monitor.metrics import Metrics
+from monitor.outlook import outlook
 from monitor.plan import Feature, Http, Model, Owner, Plan, Prediction, Schema
 from monitor.reference import Reference
 from monitor.report import ModelReport, report_of
@@ -41,6 +43,7 @@ class FakeDesk:
     events: list[tuple[str, Expected]] = field(default_factory=list)
     now_ms: int = NOW_MS
     reference: Reference | None = None
+    standings: dict[str, Standing] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values = Metrics()
@@ -56,7 +59,10 @@ class FakeDesk:
         return sorted((i for i in self.known if model in (None, i.model)), key=lambda i: -i.opened_ms)
 
     def report(self, model: str) -> ModelReport:
-        return report_of(self.plan.models[model], Standing(ledger=Ledger(60 * DAY_MS, 3, 1)), self.reference, self.incidents(model))
+        return report_of(self.plan.models[model], self.standing(model), self.reference, self.incidents(model))
+
+    def standing(self, model: str) -> Standing:
+        return self.standings.get(model, Standing(ledger=Ledger(60 * DAY_MS, 3, 1)))
 
     def series(self, model: str) -> Sequence[Series]:
         return self.lines.get(model, [])
@@ -207,6 +213,15 @@ def believable(http: Http | None = None) -> FakeDesk:
         for v in desk.verdicts["traffic-light"]
     ]
     desk.lines = {"traffic-light": [Series("true accuracy of the classifier", "share", tuple(accuracy))]}
+    marathon = Expected(old - 6 * WINDOW_MS, old + 3 * HOUR_MS, 7 * DAY_MS, ("speed",), "Mira", "Sunday market, roads closed until noon")
+    moving = Expected(NOW_MS + 30 * HOUR_MS, NOW_MS + 34 * HOUR_MS, None, (), "Tomasz", "cameras move to the new masts")
+    watched = Standing(stage="judging", next_ms=NOW_MS - WINDOW_MS, ledger=Ledger(60 * DAY_MS, 3, 1), version="13")
+    fresh = deployed(desk.plan.models["traffic-light"], watched, "14", NOW_MS - 2 * HOUR_MS)
+    _, ahead = due(desk.plan.models["traffic-light"], fresh, Reference("traffic-light", "", {}, 0, 0, 0), (), NOW_MS - WINDOW_MS)
+    desk.standings = {
+        "traffic-light": replace(ahead, calendar=(marathon, moving)),
+        "delivery-times": refitting(watched, NOW_MS - DAY_MS),
+    }
     desk.views = [
         view(desk, "card-fraud"),
         view(desk, "delivery-times"),
@@ -224,5 +239,6 @@ def view(desk: FakeDesk, name: str, stage: str = "judging", learnt: float = 1.0,
         last = replace(last, subjects=opened[0].subjects)
     mark = None if last is None else last.end_ms - 40_000
     return ModelView(
-        name, desk.plan.models[name].owner, mode, stage, learnt, last, opened, mark, "7c1f0e92ab" if stage == "judging" else ""
-    )
+        name, desk.plan.models[name].owner, mode, stage, learnt, last, opened, mark, "7c1f0e92ab" if stage == "judging" else "",
+        outlook(desk.plan.models[name], desk.standing(name)),
+    )  # fmt: skip
