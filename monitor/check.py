@@ -36,13 +36,23 @@ def hours_words(timezone: str) -> str:
     return "time of day as the traffic shows it" if timezone == "auto" else f"{timezone} time"
 
 
-def reference_words(model: Model) -> str:
-    plan = model.reference
-    if plan.file is not None:
-        return f"the reference comes from {plan.file}"
-    if plan.topic_since_ms is not None:
-        return f"the reference comes from the topics' last {show_duration(plan.topic_since_ms)}"
-    return f"the reference is learnt for {show_duration(plan.learn_ms or 0)}"
+def reference_words(plan: Plan, model: Model) -> str:
+    """Where normal comes from, as the streams that the model shares with others let it be."""
+    normal = model.reference
+    if normal.file is not None:
+        return f"the reference comes from {normal.file}"
+    span, since_ms = show_duration(normal.span_ms or 0), _since_ms(plan, model)
+    if normal.topic_since_ms is None or since_ms is None:
+        return f"the reference is learnt for {span}"
+    if since_ms > normal.topic_since_ms:
+        return f"the reference comes from the first {span} of the topics' last {show_duration(since_ms)}"
+    return f"the reference comes from the topics' last {span}"
+
+
+def _since_ms(plan: Plan, model: Model) -> int | None:
+    """How far back the model's windows begin; what gates them begins at one place (`Plan.since_ms`)."""
+    gating = plan.gating_streams(model.name)
+    return plan.since_ms(gating[0]) if gating else model.reference.topic_since_ms
 
 
 def watched_words(model: Model) -> str:
@@ -72,6 +82,11 @@ def notes(plan: Plan) -> list[str]:
             found.append(f"owner {owner.name} has no receiver for pages: only Prometheus and the web pages will show them")
         if not mine:
             found.append(f"owner {owner.name} has no model")
+    for model in plan.models.values():
+        if model.reference.topic_since_ms is not None and _since_ms(plan, model) is None:
+            others = ", ".join(other.name for other in plan.models.values() if other.reference.topic_since_ms is None)
+            begin = plan.kafka.start if plan.kafka is not None else "beginning"
+            found.append(f"model {model.name}: its streams begin at their {begin} in spite of topic_since, for they also carry {others}")
     if plan.models and plan.kafka is not None and not plan.streams:
         found.append("there are brokers and no streams: nothing will be read")
     if not loopback(plan.http.bind) and not (plan.http.token or plan.http.token_file or plan.http.web_config):
@@ -98,7 +113,7 @@ def summary(plan: Plan) -> str:
         lines += [
             f"model {model.name}: {may}, {budget_words(model.budget)}; owner {model.owner}",
             f"  watches {watched_words(model)} in windows of {show_duration(model.window_ms)}, {hours_words(model.timezone)}",
-            f"  {reference_words(model)}",
+            f"  {reference_words(plan, model)}",
         ]
     lines += [f"owner {owner.name}: {owner_words(owner)}" for owner in plan.owners.values()]
     for stream in plan.streams.values():

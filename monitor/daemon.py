@@ -42,7 +42,9 @@ def source_of(plan: Plan) -> Source:
         raise Misconfigured.of("is empty", field="streams", right="at least one stream with its topic and role")
     from monitor.sources.kafka import KafkaSource
 
-    return KafkaSource(plan.kafka, {name: stream.topic for name, stream in plan.streams.items()})
+    # by all models of the plan, also those of other shards: every instance then begins at the same record
+    since_ms = {name: age_ms for name in plan.streams if (age_ms := plan.since_ms(name)) is not None}
+    return KafkaSource(plan.kafka, {name: stream.topic for name, stream in plan.streams.items()}, since_ms=since_ms)
 
 
 def _letters(plan: Plan) -> Producer | None:

@@ -19,6 +19,7 @@ from monitor.batch import Role
 Path: TypeAlias = tuple[str, ...]
 Mode: TypeAlias = Literal["observe", "ticket", "page"]
 DAY_MS = 86_400_000
+GATING: tuple[Role, ...] = ("inputs", "predictions")  # what windows are made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class ReferencePlan:
-    """Where normal comes from: learnt from the stream for `learn_ms`, from a file, or from a topic's past."""
+    """Where normal comes from: learnt from the stream for `learn_ms`, from a file, or from a topic's past.
+
+    `topic_since_ms` lets a topic that was never read before begin so far back (`Plan.since_ms`) and learns that much event time from there.
+    """
 
     learn_ms: int | None = 28 * DAY_MS
     file: str | None = None
@@ -215,7 +219,7 @@ class Kafka:
     bootstrap: tuple[str, ...]
     security: KafkaSecurity = KafkaSecurity()
     group: str = "raincheck"
-    start: Literal["beginning", "end"] = "beginning"  # where a partition without a saved offset begins
+    start: Literal["beginning", "end"] = "beginning"  # where a topic without saved offsets begins, unless its models say topic_since
     on_corrupt: Literal["halt", "skip"] = "halt"
 
 
@@ -272,8 +276,31 @@ class Plan:
     def gating_streams(self, model: str) -> tuple[str, ...]:
         """Streams whose partitions must have passed a window's end before it closes (outcomes come weeks late and gate nothing)."""
         roles = {column.role for column in self.models[model].columns}
-        mine = [s for s in self.streams.values() if s.role in ("inputs", "predictions") and s.model in (None, model)]
+        mine = [s for s in self.streams.values() if s.role in GATING and s.model in (None, model)]
         return tuple(s.name for s in mine if s.role in roles) or tuple(s.name for s in mine)
+
+    def since_ms(self, stream: str) -> int | None:
+        """How far back a stream begins that was never read before, in milliseconds by the broker's stamps; None: where `Kafka.start` says.
+
+        The largest `topic_since` counts, and all models of the stream must say one: the others need `Kafka.start`. Where a gating stream
+        carries any model, the plan's models are watched together, so all streams begin alike: inputs that began earlier than predictions
+        would be learnt without them. Raises `KeyError` where the plan has no such stream.
+
+        >>> past = lambda ms: ReferencePlan(learn_ms=None, topic_since_ms=ms)
+        >>> models = {n: Model(n, "team", Schema(), reference=past(ms)) for n, ms in (("a", 30), ("b", 60), ("c", None))}
+        >>> streams = {n: Stream(n, n, "inputs", model=n) for n in models} | {"labels": Stream("labels", "labels", "outcomes")}
+        >>> plan = Plan(models, {}, streams)
+        >>> [plan.since_ms(name) for name in ("a", "b", "c", "labels")]
+        [30, 60, None, None]
+        >>> shared = replace(plan, models={n: models[n] for n in "ab"}, streams=streams | {"all": Stream("all", "all", "predictions")})
+        >>> [shared.since_ms(name) for name in ("a", "b", "labels", "all")]
+        [60, 60, 60, 60]
+        """
+        whose = self.streams[stream].model
+        together = any(s.model is None for s in self.streams.values() if s.role in GATING)
+        ages = [m.reference.topic_since_ms for m in self.models.values() if together or whose in (None, m.name)]
+        said = [age for age in ages if age is not None]
+        return max(said) if said and len(said) == len(ages) else None
 
 
 def sharded(plan: Plan) -> Plan:

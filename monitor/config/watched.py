@@ -107,7 +107,7 @@ REFERENCE = Table(
     (
         Key("learn", Duration(least_ms=HOUR_MS), "learn it from the stream for so long", to="learn_ms"),
         Key("file", File("a Parquet, CSV or JSON-lines file, or a built .reference"), "take it from a file"),
-        Key("topic_since", Duration(least_ms=HOUR_MS), "read so much of the topics' past first", to="topic_since_ms"),
+        Key("topic_since", Duration(least_ms=HOUR_MS), "learn it from the topics' past, by the broker's stamps", to="topic_since_ms"),
         Key("recalibrate", Flag(), "learn it again every night while it holds less than 28 days"),
     ),
     build=fit.reference,

@@ -37,6 +37,9 @@ TOPICS_S = 10.0
 class KafkaSource:
     """Reads the topics of `streams` ({stream: topic}) from the cluster of `plan`.
 
+    A topic that was never read before begins where `plan.start` says; a stream of `since_ms` ({stream: age}) at its first record whose
+    broker stamp is at most so many milliseconds old, or at its end if there is none.
+
     `most` records are handed out per poll. `hung` is called, on another thread, with a sentence when a poll has not returned for
     `patience_s` seconds: by default it writes all stacks and ends the process. A poll that has to connect to a broker that takes
     connections and answers nothing returns after `connect_s`, whatever its own time. Raises `Misconfigured` with all mistakes that can be
@@ -48,6 +51,7 @@ class KafkaSource:
         plan: Kafka,
         streams: Mapping[str, str],
         *,
+        since_ms: Mapping[str, int] | None = None,
         most: int = 2000,
         probe_s: float = PROBE_S,
         topics_s: float = TOPICS_S,
@@ -59,7 +63,7 @@ class KafkaSource:
         self._group = plan.group
         self._skip = plan.on_corrupt == "skip"
         self._probe_s = probe_s
-        self._positions = Positions(streams, plan.start)
+        self._positions = Positions(streams, plan.start, since_ms)
         self._link = Link(plan, streams, most, connect_s)
         self._watch = TopicWatch(self._link.admin, list(self._positions.topics), every_s=topics_s, failed=self._link.count)
         self._watchdog = Watchdog(patience_s, hung)
@@ -186,7 +190,10 @@ class KafkaSource:
         # those that are being read already stay where they are: the client may hold records that retention has overtaken
         fresh = [name for name in names if name not in client.assigned]
         begins, ends = client.beginnings(fresh), client.ends(fresh)
-        out += self._positions.place(begins, ends, self._cut, self._beyond)
+        # asked after the ends: where no record is young enough yet, one that comes in between must not be passed over
+        now_ms = wall.now_ms()
+        young = client.since({name: max(0, now_ms - age_ms) for name, age_ms in self._positions.by_age(fresh).items()})
+        out += self._positions.place(begins, ends, self._cut, self._beyond, young)
         self._cut.clear()
         self._beyond.clear()
         if self._isolation is None:

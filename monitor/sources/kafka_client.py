@@ -135,6 +135,15 @@ class KafkaClient:
         """The first offset that is still there; raises `ClientFailed`."""
         return self._offsets(self._consumer.beginning_offsets, partitions, timeout_ms)
 
+    def since(self, stamps_ms: Mapping[str, int], timeout_ms: int = PROBE_MS) -> dict[str, int | None]:
+        """The first offset whose stamp is at least the given one, per partition; None where there is none. Raises `ClientFailed`."""
+        try:
+            wanted = {self._tp(partition): stamp_ms for partition, stamp_ms in stamps_ms.items()}
+            found = self._consumer.offsets_for_times(wanted, timeout_ms=timeout_ms) if wanted else {}
+            return {self._name(tp): None if at is None else int(at.offset) for tp, at in found.items()}
+        except Exception as error:
+            raise ClientFailed("other", error) from error
+
     def _offsets(self, ask: Any, partitions: Collection[str], timeout_ms: int) -> dict[str, int]:
         try:
             found = ask([self._tp(partition) for partition in partitions], timeout_ms=timeout_ms) if partitions else {}

@@ -137,7 +137,11 @@ class Bus:
 
 
 class MemorySource:
-    """Reads topics of a `Bus`. `streams` maps the plan's stream names to topics; `most` records per partition and poll."""
+    """Reads topics of a `Bus`. `streams` maps the plan's stream names to topics; `most` records per partition and poll.
+
+    `begin` says where a topic begins that was never read before, and `since_ms` ({stream: age}) which begin at their first record whose
+    stamp is at most so many milliseconds old instead.
+    """
 
     def __init__(
         self,
@@ -145,12 +149,14 @@ class MemorySource:
         streams: Mapping[str, str],
         *,
         begin: Literal["beginning", "end"] = "beginning",
+        since_ms: Mapping[str, int] | None = None,
         on_corrupt: Literal["halt", "skip"] = "halt",
         most: int = 2000,
     ) -> None:
         self._bus = bus
         self._topics = topics_of(streams)
         self._begin = begin
+        self._since_ms = dict(since_ms or {})
         self._skip = on_corrupt == "skip"
         self._most = most
         self._saved: dict[str, int] = {}
@@ -219,7 +225,7 @@ class MemorySource:
         starts: dict[str, int] = {}
         for name, log in zip(names, found.logs, strict=True):
             if name not in self._next:
-                starts[name] = self._saved.pop(name, log.first if known or self._begin == "beginning" else log.end)
+                starts[name] = self._saved.pop(name, log.first if known else self._fresh(stream, log))
         if starts:
             self._next.update(starts)
             out.append(Assigned(stream, starts))
@@ -227,6 +233,13 @@ class MemorySource:
             out += self._read(stream, name, log)
             self._reached[name] = Reached(self._next[name], log.end, self._bus.now_ms())
         return out
+
+    def _fresh(self, stream: str, log: _Log) -> int:
+        """Where a partition begins whose topic was never read before."""
+        if stream in self._since_ms:
+            oldest_ms = self._bus.now_ms() - self._since_ms[stream]
+            return next((offset for offset, stamp_ms in enumerate(log.stamps_ms, log.first) if stamp_ms >= oldest_ms), log.end)
+        return log.first if self._begin == "beginning" else log.end
 
     def _read(self, stream: str, name: str, log: _Log) -> list[Records | Note]:
         out: list[Records | Note] = []

@@ -24,15 +24,17 @@ class Positions:
     as of `Source.identities`.
 
     `streams` is {stream: topic}; `begin` says where a partition without a saved position starts when its topic was never read before.
-    Partitions added to a topic that was read before start at the beginning, whatever `begin` says: their records are all new.
+    `since_ms` is {stream: age} of those that start at their first record of at most that age instead, by the broker's stamps.
+    Partitions added to a topic that was read before start at the beginning, whatever both say: their records are all new.
     """
 
-    def __init__(self, streams: Mapping[str, str], begin: Literal["beginning", "end"]) -> None:
+    def __init__(self, streams: Mapping[str, str], begin: Literal["beginning", "end"], since_ms: Mapping[str, int] | None = None) -> None:
         self.topics = topics_of(streams)
         self.next: dict[str, int] = {}
         self.identities: dict[str, str] = {}
         self.skipped: dict[str, int] = {}
         self._begin = begin
+        self._since_ms = dict(since_ms or {})
         self._saved: dict[str, int] = {}
         self._announced: set[str] = set()
         self._read_before: set[str] = set()
@@ -63,21 +65,33 @@ class Positions:
         """Have the stream's partitions announced again: its topic is gone for now, or another one."""
         self._announced = {name for name in self._announced if partition_number(name)[0] != stream}
 
+    def by_age(self, partitions: Collection[str]) -> dict[str, int]:
+        """Those of the partitions that only stamps can place: {partition: age in ms that its first record may have}."""
+        streams = {name: partition_number(name)[0] for name in partitions if name not in self.next}
+        return {name: self._since_ms[s] for name, s in streams.items() if s in self._since_ms and s not in self._read_before}
+
     def place(
-        self, begins: Mapping[str, int], ends: Mapping[str, int], cut: Mapping[str, int | None], beyond: Collection[str]
+        self,
+        begins: Mapping[str, int],
+        ends: Mapping[str, int],
+        cut: Mapping[str, int | None],
+        beyond: Collection[str],
+        young: Mapping[str, int | None] | None = None,
     ) -> list[Note]:
         """Give each partition of `begins` a position within its log, and say what that cost.
 
         `cut` names partitions whose log was cut behind us, with the end of the common past where it is known; `beyond` those whose
         position the broker has refused. Without such a word of the broker's a position above the end stays: the end may be a late one.
+        `young` tells the first record that is young enough for each of `by_age` (None: there is none, so it starts at the end).
         """
         starts: dict[str, dict[str, int]] = {}
         out: list[Note] = []
+        first = {name: ends[name] if offset is None else offset for name, offset in (young or {}).items()}
         for name in sorted(begins, key=partition_number):
             stream, _ = partition_number(name)
             if name not in self.next:
                 fresh = ends[name] if self._begin == "end" and stream not in self._read_before else begins[name]
-                self.next[name] = self._saved.pop(name, fresh)
+                self.next[name] = self._saved.pop(name, first.get(name, fresh))
             position = self.next[name]
             if name not in self._announced:
                 self._announced.add(name)

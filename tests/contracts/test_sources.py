@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor import wall
 from monitor.sources import Absent, Assigned, Gap, Recreated, Unreadable
 from tests.contracts.source_worlds import STREAM, FilesWorld, KafkaWorld, Ledger, LiveWorld, MemoryWorld, World, caught_up, read
 
@@ -144,6 +145,58 @@ def test_begin_at_the_end_reads_what_is_new_and_added_partitions_whole(live: Liv
     live.produce([b"new"])
     read(source, lambda ledger: ledger.count == 5, ledger)
     assert (ledger.values(0), ledger.values(2)) == ([b"new"], [b"new"] * 4)
+
+
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("begin", ["beginning", "end"])
+@pytest.mark.parametrize(
+    ("ages_h", "start", "because"),
+    [
+        ([50, 40, 20, 10], 2, "the first record of the last 30 hours"),
+        ([20, 10], 0, "all that there is is young enough"),
+        ([50, 40], 2, "nothing is young enough: the end, and what comes next is read"),
+        ([], 0, "an empty log has one place only"),
+        ([50, 20, 40, 10], 1, "an old stamp behind the first young one is read on with the rest"),
+    ],
+)
+def test_a_topic_begins_at_its_first_record_of_an_age(live: LiveWorld, ages_h: list[int], start: int, because: str, begin: str) -> None:
+    live.make()
+    now_ms = wall.now_ms()
+    for row, age_h in enumerate(ages_h):  # one batch each: an index of stamps knows batches, and finds records
+        live.produce([b"%d" % row], stamps_ms=[now_ms - age_h * HOUR_MS])
+    source = live.open(begin=begin, since_ms={STREAM: 30 * HOUR_MS, "another": HOUR_MS})
+    ledger = read(source, lambda ledger: ledger.of(Assigned))
+    live.produce([b"new"])
+    read(source, lambda ledger: b"new" in ledger.values(), ledger)
+    assert ledger.of(Assigned) == [Assigned(STREAM, {f"{STREAM}/0": start})], because
+    assert ledger.values() == [*(b"%d" % row for row in range(start, len(ages_h))), b"new"], because
+
+
+def test_the_first_young_record_is_found_within_a_batch_and_per_partition(live: LiveWorld) -> None:
+    live.make(2)
+    now_ms = wall.now_ms()
+    live.produce([b"%d" % row for row in range(40)], stamps_ms=[now_ms - (40 - row) * HOUR_MS for row in range(40)])
+    live.produce([b"young"] * 3, 1)
+    ledger = read(live.open(since_ms={STREAM: 5 * HOUR_MS + HOUR_MS // 2}), lambda ledger: ledger.count == 8)
+    assert ledger.next == {f"{STREAM}/0": 40, f"{STREAM}/1": 3}
+    assert ledger.values(0) == [b"%d" % row for row in range(35, 40)]
+
+
+def test_an_age_places_neither_what_was_saved_nor_what_was_added(live: LiveWorld) -> None:
+    live.make()
+    old = [wall.now_ms() - 50 * HOUR_MS] * 4
+    live.produce([b"old"] * 4, stamps_ms=old)
+    first = live.open()
+    before = read(first, lambda ledger: ledger.count == 4)
+    first.close()
+    live.widen(2)
+    live.produce([b"while away"] * 4, stamps_ms=old)
+    live.produce([b"added"] * 4, 1, stamps_ms=old)
+    source = live.open(before.next, first.identities(), since_ms={STREAM: 30 * HOUR_MS})
+    ledger = read(source, lambda ledger: ledger.count == 8)
+    assert (ledger.values(0), ledger.values(1)) == ([b"while away"] * 4, [b"added"] * 4)
 
 
 def arrived(values: list[bytes | None]) -> Callable[[Ledger], bool]:

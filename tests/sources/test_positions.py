@@ -70,6 +70,45 @@ def test_added_partitions_are_read_whole_even_when_the_stream_began_at_its_end()
     assert table.next == {P: 9, "clicks/1": 0}
 
 
+SINCE = {"clicks": 60_000}
+
+
+@pytest.mark.parametrize(
+    ("begin", "saved", "identity", "asked", "young", "position", "because"),
+    [
+        ("beginning", None, None, True, 7, 7, "never read before: its first record that is young enough"),
+        ("end", None, None, True, 7, 7, "a model that says how much past it wants wants no end"),
+        ("beginning", None, None, True, 5, 5, "all that retention left is young enough"),
+        ("beginning", None, None, True, None, 9, "nothing is young enough: what comes next will be"),
+        ("beginning", None, None, True, 12, 12, "records of an open transaction lie beyond the end that readers are told"),
+        ("beginning", 6, "A", False, None, 6, "a saved position beats where to begin"),
+        ("beginning", 6, None, False, None, 6, "saved before the topic's identity was: read before all the same"),
+        ("end", None, "A", False, None, 5, "the topic was read before and the partition was not: it was added, and is new altogether"),
+        ("end", None, "B", False, None, 5, "the topic was made anew: nothing in it was read before"),
+    ],
+)
+def test_a_stream_with_an_age_begins_at_its_first_young_record(
+    begin: str, saved: int | None, identity: str | None, asked: bool, young: int | None, position: int, because: str
+) -> None:
+    table = Positions({"clicks": "t"}, "end" if begin == "end" else "beginning", SINCE)
+    table.restore({} if saved is None else {P: saved}, {} if identity is None else {"t": identity})
+    table.identify("t", "A", 1)
+    assert table.by_age([P]) == ({P: 60_000} if asked else {}), because
+    table.place({P: 5}, {P: 9}, {}, (), {P: young} if asked else {})
+    assert table.next == {P: position}, because
+    assert table.by_age([P]) == {}, "a client built anew goes on where we are, and the age has moved on since"
+
+
+def test_partitions_added_to_a_stream_with_an_age_are_read_whole() -> None:
+    table = Positions({"clicks": "t", "views": "v"}, "end", SINCE)
+    table.identify("t", "A", 1)
+    assert table.by_age([P, "views/0"]) == {P: 60_000}, "each stream has its own"
+    table.place({P: 0}, {P: 9}, {}, (), {P: 7})
+    assert table.by_age(["clicks/1"]) == {}
+    table.place({"clicks/1": 2}, {"clicks/1": 4}, {}, ())
+    assert table.next == {P: 7, "clicks/1": 2}
+
+
 def test_partitions_are_announced_once_until_their_topic_goes() -> None:
     table = positions()
     assert [type(note) for note in table.place({P: 0}, {P: 0}, {}, ())] == [Assigned]
