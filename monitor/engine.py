@@ -348,7 +348,7 @@ class Engine:
         mine = [i for i in self.incidents.values() if i.model == model.name]
         due, self.standings[model.name] = again.due(model, standing, self.references[model.name], mine, end_ms)
         if due is not None:
-            self._due[model.name] = due
+            self._due[model.name] = replace(due, clock=self._evidence.clock(model.name))
 
     def _settle(self, incidents: Iterable[Incident], alerts: Iterable[Alert]) -> None:
         self._changes.alerts += alerts

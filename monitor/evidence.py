@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detectors.budget.chain import Chain, Reading
+from detectors.budget.clock import Clock
 from detectors.budget.state import State
 from monitor.judge import Judged
 from monitor.learning import Due, options
@@ -61,6 +62,10 @@ class Evidence:
         """An incident was answered: levels follow again, evidence starts again."""
         chain = self._chains[model]
         self._states[model] = chain.thaw(chain.reset(self._states[model]))
+
+    def clock(self, model: str) -> Clock:
+        """The clock that its windows follow, where no time zone is named."""
+        return self._states[model].clock
 
     def pack(self, model: str) -> bytes:
         """The packed state; empty while the model learns."""

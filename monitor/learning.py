@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.budget.calibration import Calibration, Options, TooLittle, calibrate
 from detectors.budget.chain import Chain, Lead
+from detectors.budget.clock import Clock
 from detectors.budget.history import History
 from detectors.budget.rebase import rebase
 from detectors.budget.refit import refit
@@ -42,7 +43,7 @@ class Due:
     """A step of learning that the engine waits for, from the windows that start in [from_ms, until_ms) and in none of `left_out`.
 
     `levels` are those that changed since the reference, of which `columns` have not been judged by theirs yet; `false_ms` is when the
-    first false page was sent (refit).
+    first false page was sent (refit); `clock` the one that live windows have shown to be followed.
     """
 
     step: FirstStep | AgainStep
@@ -53,6 +54,7 @@ class Due:
     columns: tuple[str, ...] = ()
     levels: tuple[Level, ...] = ()
     false_ms: int = 0
+    clock: Clock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +149,22 @@ def _nightly(model: Model, due: Due, history: History, reference: Reference) -> 
 
 def _refitted(_: Model, due: Due, history: History, reference: Reference) -> Learned:
     assert reference.calibration is not None, "only a judged model can have sent a false page"
-    return Learned(due, replace(reference, calibration=refit(reference.calibration, history, due.false_ms), before=None))
+    return Learned(due, replace(reference, calibration=refit(_timed(reference.calibration, due), history, due.false_ms), before=None))
 
 
 def _rebased(_: Model, due: Due, history: History, reference: Reference) -> Learned:
     assert reference.calibration is not None, "only a judged model has levels"
-    return Learned(due, _levelled(reference, reference.before or reference.calibration, due, history))
+    return Learned(due, _levelled(reference, _timed(reference.before or reference.calibration, due), due, history))
 
 
 def _looked_back(_: Model, due: Due, history: History, reference: Reference) -> Learned:
     assert reference.calibration is not None, "only a judged model has somewhere to have gone from"
-    return Learned(due, None, leads=trend(reference.calibration, history))
+    return Learned(due, None, leads=trend(_timed(reference.calibration, due), history))
+
+
+def _timed(calibration: Calibration, due: Due) -> Calibration:
+    """With what live windows have shown of the clock since it was learnt."""
+    return calibration if due.clock is None else calibration.under(due.clock)
 
 
 _STEPS: Mapping[str, Callable[[Model, Due, History, Reference], Learned]] = {
