@@ -116,7 +116,7 @@ def _rates(calibration: Calibration, left: Left) -> tuple[Floats, Floats]:
     """Excess of the rare rates over their limits, and its z with hits in bunches and moods, shape (S,)."""
     c, past = calibration, left.past
     law, _ = c.wander.split(len(c.shape.streams))
-    due = past.events * c.learnt.upper[left.hour]
+    due = past.events * c.learnt.upper[left.hour] * left.swell
     whole = due.sum(0)
     more = past.value.sum(0) - whole
     moods = law.tau2 * together(due, left.end, law.rho) + law.w * (due**2).sum(0)
