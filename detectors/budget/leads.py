@@ -33,6 +33,7 @@ class Pointer:
         self._subject = np.array([self._names.index(s) for s in subjects], np.int64)
         self._weights = c.weights
         self._families, self._size = c.pool.families, c.pool.size
+        self._threshold, self._ticket, self._may_page = c.threshold, c.ticket, c.stage.pages  # worked out anew whenever they are asked for
         self._of = np.array([c.pool.of_family(p) for p in range(self._size)], np.int64)
 
     def read(self, state: State, recovered: bool | None) -> Reading:
@@ -46,8 +47,8 @@ class Pointer:
         leads: list[Lead] = []
         named: set[tuple[int, str, int]] = set()
         passed, carried = False, 0.0
-        alone = {name for name, share in shares.items() if share * total >= c.threshold}
-        worth = total >= WORTH * c.ticket  # below that it points at nobody: naming leads costs half of closing a window
+        alone = {name for name, share in shares.items() if share * total >= self._threshold}
+        worth = total >= WORTH * self._ticket  # below that it points at nobody: naming leads costs half of closing a window
         for spot in np.argsort(-sides, axis=None, kind="stable")[: 8 * MOST] if worth else ():
             i, side = int(spot) // 2, int(spot) % 2
             if carried >= EVIDENCE:
@@ -68,8 +69,8 @@ class Pointer:
                     leads.append(self._placed(lead, total, shares))
                     passed = passed or abs(effect) >= self.least[lead.stream]
         return Reading(
-            math.log10(max(total, 1e-300)), math.log10(c.threshold), math.log10(c.ticket), shares, tuple(leads[:MOST]),
-            recovered, passed, total > 0, c.stage.pages,
+            math.log10(max(total, 1e-300)), math.log10(self._threshold), math.log10(self._ticket), shares, tuple(leads[:MOST]),
+            recovered, passed, total > 0, self._may_page,
         )  # fmt: skip
 
     def _about(self, i: int, side: int) -> tuple[int, str, int]:

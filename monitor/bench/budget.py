@@ -20,33 +20,33 @@ if TYPE_CHECKING:
 NAME = "budget"
 HELP = "seconds to calibrate, milliseconds to close a window, bytes of state, events per second of a backtest"
 DAYS, PARTITIONS = 28, 4
-REFERENCE_EVENTS = 100  # per window
+PER_WINDOW = 580  # events, in the reference as after it
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", type=int, default=50, help="features of the calibrated model (default: %(default)s)")
     parser.add_argument("--events", type=int, default=5_000_000, help="events of the backtest (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a small form: 6 features, 150,000 events")
+    parser.add_argument("--quick", action="store_true", help="a small form: 6 features, 3 days of reference, 50,000 events")
 
 
 def measure(args: argparse.Namespace) -> dict[str, float]:
     if args.quick:
-        args.features, args.events = 6, 150_000
-    return _model(args.features) | _backtest(args.events, features=min(20, args.features))
+        return _model(6, days=3) | _backtest(50_000, features=3, days=3)
+    return _model(args.features, DAYS) | _backtest(args.events, 20, DAYS)
 
 
-def _model(features: int) -> dict[str, float]:
+def _model(features: int, days: int) -> dict[str, float]:
     from detectors.budget.calibration import Options, calibrate
     from detectors.testing.traffic import DAY_MS, SCENARIOS, WINDOW_MS, draw
     from monitor.bench.episodes import cost
 
     per_day = DAY_MS // WINDOW_MS
-    columns, past = draw(SCENARIOS["all"], features, DAYS * per_day, 1, world=1)
+    columns, past = draw(SCENARIOS["all"], features, days * per_day, 1, world=1)
     began = time.process_time()
     calibration = calibrate(columns, past, Options(WINDOW_MS))
     spent = time.process_time() - began
     del past
-    _, day = draw(SCENARIOS["all"], features, per_day, 2, world=1, start_ms=DAYS * DAY_MS)
+    _, day = draw(SCENARIOS["all"], features, per_day, 2, world=1, start_ms=days * DAY_MS)
     closing = cost(calibration, day)
     panes = _panes(features)
     return {
@@ -74,7 +74,7 @@ def _panes(features: int, events: int = 5000) -> float:
     return float(total)
 
 
-def _backtest(events: int, features: int) -> dict[str, float]:
+def _backtest(events: int, features: int, days: int) -> dict[str, float]:
     from monitor import backtest, learn
     from monitor.plan import DAY_MS, Feature, Model, Owner, Plan, Schema, Stream
 
@@ -85,10 +85,9 @@ def _backtest(events: int, features: int) -> dict[str, float]:
         owners={name: Owner(name)},
         streams={name: Stream(name, name, "inputs")},
     )
-    windows = DAYS * DAY_MS // window_ms
-    learnt = learn(plan, _frames(plan, 3, 0, windows, REFERENCE_EVENTS))
-    per_window = 580
-    frames = _Timed(_frames(plan, 4, windows, -(-events // per_window), per_window))
+    windows = days * DAY_MS // window_ms
+    learnt = learn(plan, _frames(plan, 3, 0, windows, PER_WINDOW))
+    frames = _Timed(_frames(plan, 4, windows, -(-events // PER_WINDOW), PER_WINDOW))
     began = time.process_time()
     result = backtest(plan, frames, learnt)
     spent = time.process_time() - began - frames.made_s
