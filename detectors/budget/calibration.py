@@ -198,11 +198,12 @@ def _law(
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
     law = learn(Residuals(rest, seen & ~rate, inverse, signed, cadence, kin, fold, end), known.spent, stage)
     centre, zone = history.start_ms + window // 2, options.zone(clock)
-    usual = known.upper[rare.hour_of(centre, zone, history.days)]
-    usual = usual * np.where(rate, rare.swell(known.habits.at(slots.Times.of(centre, zone, window))), 1.0)
+    hour = rare.hour_of(centre, zone, history.days)
+    swell = np.where(rate, rare.swell(known.habits.at(slots.Times.of(centre, zone, window))), 1.0)
     steps = np.diff(end, prepend=end[0] - 1)
-    filters = dispersion.learnt(law.wander, rate, past.value, past.events, usual, steps)
-    limit, size = dispersion.predicted(filters, rate, past.value, past.events, usual, steps)
+    filters = dispersion.learnt(law.wander, rate, past.value, past.events, known.upper[hour] * swell, steps)
+    upper = single(np.minimum(known.upper * np.where(rate, dispersion.doubt(filters, seen.sum(0)), 1.0), 1.0))
+    limit, size = dispersion.predicted(filters, rate, past.value, past.events, upper[hour] * swell, steps)
     tape = Tape(np.where(rate, past.value, law.z), past.events, past.elapsed, rate, law.dead, law.cost, limit, size)
     weights = bet_weights(np.array([s.weight for s in streams]), signed)
     trial = Trial(options.budget_ms / window, history.span_ms / window)
@@ -228,7 +229,7 @@ def _law(
     learnt = Learnt(
         gamma=gamma, season=known.beta, **known.habits.sparse(), effect_mean=sizes,
         tails=np.concatenate([law.tails, above.tails], axis=2),
-        dead=both.dead, cost=both.cost, kappa=widths * stage.inflation, upper=known.upper,
+        dead=both.dead, cost=both.cost, kappa=widths * stage.inflation, upper=upper,
     )  # fmt: skip
     done = Calibration(options, frozen, cadences, history.days, learnt, filters.followed_by(above.wander), pool, clip, {}, clock)
     typical = np.array([float(np.median(past.events[seen[:, j], j])) if seen[:, j].any() else 0.0 for j in range(len(streams))])

@@ -189,6 +189,7 @@ class Chain:
         log_e = gaussian(bounded, c.learnt.dead, c.learnt.cost)
         upper = c.learnt.upper[hour_of(np.array([start_ms + window // 2]), c.options.zone(state.clock), c.days)[0]]
         at = self._seldom
+        level[at], spread[at] = dispersion.ahead(self._below.rho[at], self._below.tau2[at], state.level[at], state.spread[at], since)
         due = events[at] * upper[at] * swell(season[at])
         mean, size, level[at], spread[at] = dispersion.follow(
             self._below.w[at], level[at], spread[at], value[at], due, seen[at] & ~state.held[at]

@@ -3,8 +3,8 @@
 Given its level m, a count c is Poisson with mean mu m, mu what limit and hour expect. The level wanders around 1 as an AR(1) of variance
 tau2, and a window scatters on its own by w:
 
-    m' = 1 + rho (m - 1),  v' = rho^2 v + tau2 (1 - rho^2)              before the count is seen
-    c ~ negative binomial of mean mu m' and size m'^2 / (v' + w m'^2)   gamma mixed, so that E and Var are right
+    m' = 1 + rho (m - 1),  v' = rho^2 v + tau2 (1 - rho^2) max(m', 1)^2   before the count is seen: moods move in proportion
+    c ~ negative binomial of mean mu m' and size m'^2 / (v' + w m'^2)     gamma mixed, so that E and Var are right
     m = m' + K (c / mu - m'),  v = (1 - K) v',  K = v' / (v' + w m'^2 + m' / mu)
 
 which for w = 0 is the posterior of a gamma prior. A rate that only hours move has tau2 = w = 0 and stays Poisson.
@@ -23,12 +23,15 @@ from detectors.budget.innovation import Wander
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-RHO = (0.7, 0.9, 0.97, 0.99, 0.997)
-TAU2 = (0.01, 0.04, 0.15, 0.5, 2.0)
+Ints = NDArray[np.int64]
+RHO = (0.7, 0.9, 0.96, 0.985, 0.996)
+TAU2 = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.7, 2.0)
 WHITE = (0.0, 0.05, 0.4, 3.0)
 GAIN = 4.0  # nats that moods must win over a plain Poisson law
+DOUBT = 2.0  # nats within which the largest moods are believed: a 95 % limit, as it is taken of the rate itself
 LEAST_HITS = 20.0  # below, the reference cannot tell
 WORST = 12.0  # nats that one window may cost: an outage is no mood
+SURE = 1.65  # standard errors: one in twenty lies beyond
 STEADY = 1e9  # size of a negative binomial law that is as good as Poisson
 LOWEST = 0.05  # of the level
 TOGETHER = 32  # rates fitted side by side: keeps the work in the cache
@@ -37,7 +40,8 @@ TOGETHER = 32  # rates fitted side by side: keeps the work in the cache
 def ahead(rho: Floats, tau2: Floats, level: Floats, spread: Floats, steps: Floats | float) -> tuple[Floats, Floats]:
     """(level, spread) after so many windows of which nothing was seen; levels as departures from 1."""
     decay = rho**steps
-    return decay * level, decay * decay * spread + tau2 * (1 - decay * decay)
+    level = decay * level
+    return level, decay * decay * spread + tau2 * (1 - decay * decay) * np.maximum(1 + level, 1.0) ** 2
 
 
 def follow(white: Floats, level: Floats, spread: Floats, hits: Floats, due: Floats, learn: Flags) -> tuple[Floats, Floats, Floats, Floats]:
@@ -89,7 +93,8 @@ def learnt(wander: Wander, rate: Flags, hits: Floats, events: Floats, limit: Flo
 
 
 def fit(hits: Floats, due: Floats, seen: Flags, steps: Floats) -> tuple[Floats, Floats, Floats]:
-    """(rho, tau2, w) of each rate, shape (R,), by likelihood over a grid; tau2 = w = 0 where moods do not win.
+    """(rho, tau2, w) of each rate, shape (R,), by likelihood over a grid: the largest moods that are nearly as likely as the likeliest,
+    tau2 = w = 0 where none wins.
 
     `hits`, `due`, `seen` (T, R); `steps` (T,) windows since the row before.
     """
@@ -100,8 +105,13 @@ def fit(hits: Floats, due: Floats, seen: Flags, steps: Floats) -> tuple[Floats, 
     for at in range(0, len(mine), TOGETHER):
         some = mine[at : at + TOGETHER]
         loss = _loss(grid[:, :, None], hits[:, some], due[:, some], seen[:, some], steps)
-        loss[1:] += GAIN
-        found[:, some] = grid[:, np.argmin(loss, axis=0)]
+        loss[0] -= GAIN
+        best = loss.min(axis=0)
+        plain = loss[0] <= best
+        possible = loss <= best + DOUBT
+        possible[0] = plain
+        most = np.where(possible, (grid[1] + grid[2])[:, None] - 1e-3 * (loss - best), -np.inf)
+        found[:, some] = grid[:, np.where(plain, 0, np.argmax(most, axis=0))]
     return found[0], found[1], found[2]
 
 
@@ -122,3 +132,11 @@ def _loss(grid: Floats, hits: Floats, due: Floats, seen: Flags, steps: Floats) -
             cost[:, some] += apiece[t, some] - gammaln(c + k) + gammaln(k) - c * np.log(np.maximum(m, 1e-300) / (k + m))
         total += np.minimum(cost, WORST) * seen[t]
     return total
+
+
+def doubt(wander: Wander, blocks: Ints) -> Floats:
+    """The factor on a limit (S,) that covers what moods did to the mean of so many windows: 1.65 standard errors,
+    sqrt(tau2 (1 + rho) / (1 - rho) + w) / sqrt(blocks)."""
+    long = wander.tau2 * (1 + wander.rho) / (1 - wander.rho) + wander.w
+    out: Floats = 1 + SURE * np.sqrt(long / np.maximum(blocks, 1))
+    return out
