@@ -89,6 +89,8 @@ class Engine:
         self.watermark.assign(new)
         if new:
             self._input("assigned", "", 0, {"starts": new})
+        for name in new:  # saved before anything is read: the next start would find the topic known, and begin at its beginning
+            self._mark(name)
 
     def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
         """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""

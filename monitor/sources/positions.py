@@ -37,6 +37,7 @@ class Positions:
         self._since_ms = dict(since_ms or {})
         self._saved: dict[str, int] = {}
         self._announced: set[str] = set()
+        self._met: dict[str, dict[str, str]] = {}  # {stream: identities} of topics that were seen and have no position yet
         self._read_before: set[str] = set()
 
     def restore(self, saved: Mapping[str, int], identities: Mapping[str, str]) -> None:
@@ -50,7 +51,11 @@ class Positions:
         """Compare a stream's topic with the one we know; another one voids all positions of the stream."""
         stream = self.topics[topic]
         before = another(self.identities, stream, topic, identity)
-        self.identities |= {topic: identity, stream_key(stream): topic}
+        met = {topic: identity, stream_key(stream): topic}
+        if before is None and stream not in self._read_before:
+            self._met[stream] = met  # who stops before it is placed has not read it: its identity must not be saved without a position
+            return []
+        self.identities |= met
         if before is None:
             return []
         for table in (self.next, self._saved):
@@ -103,7 +108,9 @@ class Positions:
                 out += self._rewind(name, ends[name])
             if self.next[name] < begins[name]:
                 out.append(self.lose(name, begins[name], "retention"))
-        self._read_before |= starts.keys()
+        for stream in starts:
+            self._read_before.add(stream)
+            self.identities |= self._met.pop(stream, {})
         return [*(Assigned(stream, places) for stream, places in starts.items()), *out]
 
     def _rewind(self, name: str, start: int) -> list[Note]:

@@ -99,6 +99,17 @@ def test_a_stream_with_an_age_begins_at_its_first_young_record(
     assert table.by_age([P]) == {}, "a client built anew goes on where we are, and the age has moved on since"
 
 
+def test_a_topic_without_a_position_is_not_known_yet() -> None:
+    """Its offsets could not be asked for: whoever saves now and starts again has read nothing of it."""
+    table = positions("end")
+    assert table.identify("t", "A", 1) == []
+    assert table.identities == {}
+    assert table.identify("t", "B", 1) == [], "made anew before anything was read of it"
+    table.place({P: 0}, {P: 9}, {}, ())
+    assert table.next == {P: 9}
+    assert table.identities == {"t": "B", "stream:clicks": "t"}
+
+
 def test_partitions_added_to_a_stream_with_an_age_are_read_whole() -> None:
     table = Positions({"clicks": "t", "views": "v"}, "end", SINCE)
     table.identify("t", "A", 1)
