@@ -22,7 +22,7 @@ from monitor.frame_files import frames_of, rows_of
 from monitor.frames import STREAM, Frames, peeked, plan_for_frames, slices, stamped
 from monitor.learning import as_reference, totals
 from monitor.offline import Progress, Walk
-from monitor.plan import Model, Plan
+from monitor.plan import Model, Plan, ReferencePlan
 from monitor.reference import Reference, pack_cells
 from monitor.reference_file import Counts, check_fit, is_reference_file, read_reference
 from monitor.results import Result, collect, reported
@@ -103,8 +103,7 @@ def learn(config: Config, frames: Frames, *, progress: Progress | None = None) -
 
 def _endless(plan: Plan) -> Plan:
     """The plan, learning from all there is."""
-    models = {name: replace(m, reference=replace(m.reference, learn_ms=None, topic_since_ms=None)) for name, m in plan.models.items()}
-    return replace(plan, models=models)
+    return replace(plan, models={name: replace(model, reference=ReferencePlan(None)) for name, model in plan.models.items()})
 
 
 def _distributions(plan: Plan, frames: Frames, progress: Progress | None) -> Learnt:

@@ -104,8 +104,12 @@ class ReferencePlan:
 
     @property
     def span_ms(self) -> int | None:
-        """Event time of the stream that is learnt from, past or coming; None where the reference is given."""
-        return self.learn_ms if self.learn_ms is not None else self.topic_since_ms
+        """Event time of the stream that is learnt from, past or coming; None where there is no end but the stream's own.
+
+        A file that tells times is learnt from by itself; beside one that does not, a month is learnt live.
+        """
+        span_ms = self.learn_ms if self.learn_ms is not None else self.topic_since_ms
+        return 28 * DAY_MS if span_ms is None and self.file is not None else span_ms
 
 
 @dataclass(frozen=True, slots=True)

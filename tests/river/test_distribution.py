@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,14 @@ def test_the_season_is_learnt_beside_it_and_then_pages(trained: Learnt) -> None:
     assert (result.windows["status"].iloc[: 8 * 24] == "unknown").all()
     assert (result.windows["status"].iloc[8 * 24 :] != "unknown").all()
     assert [s[0] for s in result.pages["subjects"]] == ["x"]
+
+
+def test_beside_a_file_without_time_a_month_is_learnt_live(tmp_path: Path) -> None:
+    """Once the model of such a configuration never came to be judged: a file took the place of learning."""
+    frame(2).drop(columns="time").to_parquet(tmp_path / "training.parquet")
+    plan = config(reference={"file": str(tmp_path / "training.parquet")}, window="6h")
+    result = backtest(plan, frame(30, seed=5), tmp_path / "training.parquet")
+    assert result.windows["status"].ne("unknown").sum() == 2 * 4, "the two days after the month"
 
 
 def test_frames_with_and_without_time_do_not_mix(trained: Learnt) -> None:
