@@ -67,6 +67,10 @@ def _expecting(model: Model, standing: Standing, incident: Incident, answer: Ans
 
 
 def expecting(standing: Standing, event: Expected) -> Standing:
-    """The standing with one more event in its calendar; those that are over are forgotten."""
-    now_ms = standing.next_ms or 0
-    return replace(standing, calendar=(*(e for e in standing.calendar if not e.over(now_ms)), event))
+    """The standing with one more event in its calendar; those that are over are forgotten.
+
+    What was said before of the same subjects from the same time on is overtaken; an event of no length only calls it off.
+    """
+    now_ms, same = standing.next_ms or 0, (event.from_ms, set(event.subjects))
+    kept = tuple(e for e in standing.calendar if not e.over(now_ms) and (e.from_ms, set(e.subjects)) != same)
+    return replace(standing, calendar=(*kept, event) if event.until_ms > event.from_ms else kept)

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from monitor.alert import AlertEvent
 from monitor.incident import Incident
-from monitor.phrases import moment, odds, phrase, span, zone_of
+from monitor.phrases import moment, phrase, span, zone_of
 from monitor.plan import Plan
+from monitor.wording import LABELS, evidence_text
 
 HEADS: Final[dict[AlertEvent, str]] = {"opened": "", "appended": "also ", "reminded": "still ", "resolved": "resolved "}
 TITLE_LENGTH: Final = 200  # some receivers refuse more; the body says it all
@@ -45,7 +46,8 @@ def body(incident: Incident, event: AlertEvent, plan: Plan) -> str:
     lines = [f"Owner: {incident.owner}", f"Model: {incident.model}"]
     if event == "resolved" and incident.resolved_ms is not None:
         open_for = span(incident.resolved_ms - incident.opened_ms)
-        lines.append(f"Resolved: {at(incident.resolved_ms)}, {incident.resolution or 'recovered'}, open for {open_for}")
+        by = f" {LABELS[incident.answers[0].kind]} by {incident.answers[0].who}" if incident.resolution == "answered" else ""
+        lines.append(f"Resolved: {at(incident.resolved_ms)}, {incident.resolution or 'recovered'}{by}, open for {open_for}")
     if incident.kind == "statistical" and incident.subjects:
         lines.append("What changed:")
         for subject in incident.subjects:
@@ -56,10 +58,8 @@ def body(incident: Incident, event: AlertEvent, plan: Plan) -> str:
     lines.append(f"Since: {at(incident.onset_ms)}, told by {incident.events} events up to {at(incident.opened_ms)}")
     if event == "reminded" and incident.told_ms is not None:
         lines.append(f"Nobody has answered for {span(incident.told_ms - incident.opened_ms)}, and it is still true")
-    if incident.kind == "statistical" and incident.rule != "trend":
-        window_ms = model.window_ms if model is not None else WINDOW_MS
-        reached, limit = odds(incident.evidence, window_ms), odds(incident.threshold, window_ms)
-        lines.append(f"Evidence: chance alone gets this far at most {reached}; the threshold is {limit}")
+    if incident.kind == "statistical":
+        lines.append(f"Evidence: {evidence_text(incident, model.window_ms if model is not None else WINDOW_MS)}")
     link = incident_link(plan, incident)
     if link is not None:
         lines.append(f"Look and answer: {link}")

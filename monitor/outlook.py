@@ -84,7 +84,7 @@ def outlook(model: Model, standing: Standing) -> Outlook:
     calendar = _calendar(model, standing, now_ms)
     subject_of = {column.name: column.subject for column in model.columns}
     anew = [
-        Held(_subjects(want, subject_of), want.from_ms, want.ripe_ms, "their level is learnt anew")
+        Held(_subjects(want, subject_of), want.from_ms, want.ripe_ms, "the level is learnt anew")
         for want in standing.wanted
         if want.mutes and now_ms >= want.from_ms
     ]

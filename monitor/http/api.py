@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from monitor.desk import Desk, ModelView
-from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, fields_of, is_form, number_ask
+from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, fields_of, is_form, number_ask, withdrawal_ask
 from monitor.http.guard import read_token, refuse_write
 from monitor.incident import Incident
 from monitor.metrics import CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS
@@ -37,6 +37,7 @@ class Api:
             Route("/api/v1/models/{model:path}/windows", self.windows),
             Route("/api/v1/models/{model:path}/report", self.report),
             Route("/api/v1/models/{model:path}/deployments", self.deployments, methods=["POST"]),
+            Route("/api/v1/models/{model:path}/expected/withdrawn", self.withdrawn, methods=["POST"]),
             Route("/api/v1/models/{model:path}/expected", self.expected, methods=["POST"]),
             Route("/api/v1/incidents", self.incidents),
             Route("/api/v1/incidents/{incident:path}", self.incident),
@@ -88,8 +89,8 @@ class Api:
 
     async def answer(self, request: Request) -> Response:
         body = await self.checked(request)
-        ask = answer_ask(body)
         incident = find_incident(self._desk, request.path_params["incident"])
+        ask = answer_ask(body, incident.onset_ms)
         answered = await durable(self._desk.answer(incident.id, ask))
         return as_json(answered)
 
@@ -103,9 +104,16 @@ class Api:
     async def expected(self, request: Request) -> Response:
         body = await self.checked(request)
         view = find_model(self._desk, request.path_params["model"])
-        event = expected_ask(body, {column.subject for column in self._desk.plan.models[view.name].columns})
+        event = expected_ask(body, subjects_of(self._desk, view))
         await durable(self._desk.expected(view.name, event))
         return as_json({"model": view.name, "event": event}, 201)
+
+    async def withdrawn(self, request: Request) -> Response:
+        body = await self.checked(request)
+        view = find_model(self._desk, request.path_params["model"])
+        event = withdrawal_ask(body, view.outlook.calendar)
+        await durable(self._desk.expected(view.name, event))
+        return as_json({"model": view.name, "withdrawn": event})
 
     async def checked(self, request: Request) -> dict[str, Any]:
         """The body of a write that may pass; BadRequest where it may not."""
@@ -145,6 +153,11 @@ def find_model(desk: Desk, name: str) -> ModelView:
         if view.name == name:
             return view
     raise BadRequest("model", name, "one of " + (", ".join(sorted(v.name for v in desk.models())) or "none: no model is watched"), 404)
+
+
+def subjects_of(desk: Desk, view: ModelView) -> list[str]:
+    """The subjects of a model, as an announced event may name them."""
+    return sorted({column.subject for column in desk.plan.models[view.name].columns})
 
 
 def find_incident(desk: Desk, key: str) -> Incident:

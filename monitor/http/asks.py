@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final, cast, get_args
 from urllib.parse import parse_qsl
 
@@ -13,11 +13,14 @@ from starlette.requests import Request
 
 from monitor.config.quantities import duration_ms
 from monitor.incident import Answer, AnswerKind
+from monitor.outlook import Occasion
+from monitor.phrases import span
 from monitor.standing import Expected
 
 LONGEST_WHO: Final = 200
 LONGEST_NOTE: Final = 4_000
 FORM: Final = "application/x-www-form-urlencoded"
+LAST_MS: Final = 32_503_680_000_000  # the year 3000: what lies beyond cannot be written down in every zone
 ANSWERS: Final[tuple[str, ...]] = get_args(AnswerKind)
 
 
@@ -56,6 +59,8 @@ async def fields_of(request: Request) -> Mapping[str, Any]:
             pairs = parse_qsl((await request.body()).decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
         except ValueError as error:  # too many fields, or bytes that are not UTF-8
             raise BadRequest("body", error, "at most 20 form fields in UTF-8") from None
+        if len(dict(pairs)) < len(pairs):
+            raise BadRequest("body", ", ".join(name for name, _ in pairs), "each field once")
         return dict(pairs)
     if kind != "application/json":
         raise BadRequest("Content-Type", kind, f"application/json (or {FORM} from a page)", 415)
@@ -68,8 +73,8 @@ async def fields_of(request: Request) -> Mapping[str, Any]:
     return body
 
 
-def answer_ask(body: Mapping[str, Any]) -> Answer:
-    """The four answers of an owner; whoever takes it stamps it.
+def answer_ask(body: Mapping[str, Any], onset_ms: int = 0, zone: tzinfo | None = None) -> Answer:
+    """The four answers of an owner to what began at `onset_ms`; whoever takes it stamps it. `zone`: of times that name none (forms).
 
     >>> answer_ask({"answer": "false", "who": "mira"})
     Answer(kind='false', who='mira', note='', at_ms=0, until_ms=None, every_ms=None)
@@ -79,14 +84,17 @@ def answer_ask(body: Mapping[str, Any]) -> Answer:
     if kind not in ANSWERS:
         raise BadRequest("answer", kind, "one of " + ", ".join(ANSWERS))
     who, note = _text(body, "who", LONGEST_WHO, required=True), _text(body, "note", LONGEST_NOTE)
-    until_ms, every_ms = _moment(body, "until"), _length(body, "every")
+    until_ms, every_ms = _moment(body, "until", zone), _length(body, "every")
     for field, value in (("until", until_ms), ("every", every_ms)):
         if value is not None and kind != "expected":
             raise BadRequest(field, body[field], "nothing: only an expected event has an end and comes again")
+    if every_ms is not None and until_ms is None:
+        raise BadRequest("until", "", "the end of the event: what comes again must have one")
+    _lasting(body, onset_ms, until_ms, every_ms, "the time at which it began")
     return Answer(cast(AnswerKind, kind), who, note, 0, until_ms, every_ms)
 
 
-def expected_ask(body: Mapping[str, Any], subjects: Collection[str]) -> Expected:
+def expected_ask(body: Mapping[str, Any], subjects: Collection[str], zone: tzinfo | None = None) -> Expected:
     """An event that is announced: from when until when, whether it comes again, and whom it touches (nobody named: every subject).
 
     >>> ask = {"from": "2026-12-24T18:00Z", "until": "2026-12-27T06:00Z", "every": "52w", "who": "ops"}
@@ -94,18 +102,29 @@ def expected_ask(body: Mapping[str, Any], subjects: Collection[str]) -> Expected
     31449600000
     """
     _only(body, ("from", "until", "every", "subjects", "who", "note", "token"))
-    from_ms, until_ms, every_ms = _moment(body, "from"), _moment(body, "until"), _length(body, "every")
-    if from_ms is None or until_ms is None or until_ms <= from_ms:
-        field = "from" if from_ms is None else "until"
-        raise BadRequest(field, body.get(field, ""), "a time such as 2026-12-24T18:00Z" + ("" if field == "from" else ", after `from`"))
-    if every_ms is not None and every_ms < until_ms - from_ms:
-        raise BadRequest("every", body["every"], "at least as long as the event itself")
-    named = body.get("subjects", [])
-    named = [name.strip() for name in named.split(",") if name.strip()] if isinstance(named, str) else named
-    if not isinstance(named, list) or any(name not in subjects for name in named):
+    from_ms, until_ms, every_ms = _moment(body, "from", zone), _moment(body, "until", zone), _length(body, "every")
+    if from_ms is None or until_ms is None:
+        raise BadRequest("from" if from_ms is None else "until", "", "a time such as 2026-12-24T18:00Z")
+    _lasting(body, from_ms, until_ms, every_ms, "`from`")
+    named = _names(body)
+    if any(name not in subjects for name in named):
         raise BadRequest("subjects", named, "some of " + ", ".join(sorted(subjects)))
     who, note = _text(body, "who", LONGEST_WHO, required=True), _text(body, "note", LONGEST_NOTE)
-    return Expected(from_ms, until_ms, every_ms, tuple(named), who, note)
+    return Expected(from_ms, until_ms, every_ms, tuple(dict.fromkeys(named)), who, note)
+
+
+def withdrawal_ask(body: Mapping[str, Any], calendar: Sequence[Occasion]) -> Expected:
+    """An announced event is called off: the one that begins at `from` (where several do: with these subjects), as one of no length."""
+    _only(body, ("from", "subjects", "who", "note", "token"))
+    from_ms, named = _moment(body, "from", None), _names(body)
+    found = [event for event in calendar if event.from_ms == from_ms]
+    if len(found) > 1 or named:  # of a form's one line of names, one may hold a comma
+        found = [event for event in found if list(event.subjects) == named or ", ".join(event.subjects) == body.get("subjects")]
+    if len(found) != 1:
+        known = [f"{event.from_ms} ms" + (f" ({', '.join(event.subjects)})" if event.subjects else "") for event in calendar]
+        raise BadRequest("from", body.get("from"), "the beginning of an announced event: " + ("; ".join(known) or "there is none"), 404)
+    who, note = _text(body, "who", LONGEST_WHO, required=True), _text(body, "note", LONGEST_NOTE)
+    return Expected(found[0].from_ms, found[0].from_ms, None, found[0].subjects, who, note)
 
 
 def deployment_ask(body: Mapping[str, Any]) -> DeploymentAsk:
@@ -146,24 +165,43 @@ def _text(body: Mapping[str, Any], field: str, longest: int, required: bool = Fa
     return value.strip()
 
 
-def _moment(body: Mapping[str, Any], field: str) -> int | None:
-    """A point in time with its zone, in UTC milliseconds; None where it is left out or left empty (a form's field)."""
-    value = body.get(field) or None
-    if value is None:
+def _names(body: Mapping[str, Any]) -> list[str]:
+    """Names of subjects: a list, or one line of a form, with commas."""
+    named = body.get("subjects", [])
+    if isinstance(named, str):
+        return [name.strip() for name in named.split(",") if name.strip()]
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise BadRequest("subjects", named, "a list of names")
+    return named
+
+
+def _lasting(body: Mapping[str, Any], from_ms: int, until_ms: int | None, every_ms: int | None, begins: str) -> None:
+    """An event ends after it began, and before it comes again: one that did not would never be over."""
+    if until_ms is not None and until_ms <= from_ms:
+        raise BadRequest("until", body["until"], f"a time after {begins}")
+    if until_ms is not None and every_ms is not None and every_ms < until_ms - from_ms:
+        raise BadRequest("every", body["every"], f"at least as long as the event itself, {span(until_ms - from_ms)}")
+
+
+def _moment(body: Mapping[str, Any], field: str, zone: tzinfo | None) -> int | None:
+    """A point in time in UTC milliseconds; None where it is left out or left empty (a form's field)."""
+    value = body.get(field)
+    if value is None or value == "":
         return None
     try:
         at = datetime.fromisoformat(value)
-        if at.tzinfo is None:
-            raise ValueError("no zone")
-        return int(at.timestamp() * 1000)
+        at = at.replace(tzinfo=zone) if at.tzinfo is None else at
+        if at.tzinfo is None or not 0 <= (time_ms := int(at.timestamp() * 1000)) < LAST_MS:
+            raise ValueError("no zone, or far away")
     except (TypeError, ValueError, OverflowError):
         raise BadRequest(field, value, "a time with its zone, such as 2026-12-24T18:00Z") from None
+    return time_ms
 
 
 def _length(body: Mapping[str, Any], field: str) -> int | None:
     """A length of time with its unit; None where it is left out or left empty."""
-    value = body.get(field) or None
-    if value is None:
+    value = body.get(field)
+    if value is None or value == "":
         return None
     try:
         return duration_ms(value)

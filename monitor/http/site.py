@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from monitor.desk import Desk
-from monitor.http.api import Api, durable, find_incident, find_model
-from monitor.http.asks import BadRequest, answer_ask
+from monitor.http.api import Api, durable, find_incident, find_model, subjects_of
+from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, withdrawal_ask
 from monitor.http.guard import needs_token
 from monitor.pages import Pages
 
@@ -27,6 +27,9 @@ class Site:
         return [
             Route("/", self.fleet),
             Route("/models/{model:path}/report", self.report),
+            Route("/models/{model:path}/expected/withdrawn", self.withdrawn, methods=["POST"]),
+            Route("/models/{model:path}/expected", self.expected, methods=["POST"]),
+            Route("/models/{model:path}/deployments", self.deployments, methods=["POST"]),
             Route("/models/{model:path}", self.model),
             Route("/incidents/{incident:path}", self.incident),
             Route("/incidents/{incident:path}/answer", self.answer, methods=["POST"]),
@@ -38,7 +41,9 @@ class Site:
 
     def model(self, request: Request) -> Response:
         view = find_model(self._desk, request.path_params["model"])
-        return html(self._pages.model(self._desk, view, self._clock(), request.query_params.get("span", "")))
+        query = request.query_params
+        token = needs_token(self._desk.plan.http) if "announce" in query else None
+        return html(self._pages.model(self._desk, view, self._clock(), query.get("span", ""), subjects_of(self._desk, view), token))
 
     def report(self, request: Request) -> Response:
         view = find_model(self._desk, request.path_params["model"])
@@ -50,10 +55,31 @@ class Site:
 
     async def answer(self, request: Request) -> Response:
         """The form's way to answer: afterwards the browser is sent back to the page, so that a reload answers nothing twice."""
-        ask = answer_ask(await self._api.checked(request))
+        body = await self._api.checked(request)
         incident = find_incident(self._desk, request.path_params["incident"])
+        ask = answer_ask(body, incident.onset_ms, self._pages.zone(self._desk, incident.model))
         await durable(self._desk.answer(incident.id, ask))
         return RedirectResponse(self._pages.incident_path(incident.id), 303)
+
+    async def expected(self, request: Request) -> Response:
+        """The form that announces an event; its times are the model's own where they name no zone."""
+        body = await self._api.checked(request)
+        view = find_model(self._desk, request.path_params["model"])
+        event = expected_ask(body, subjects_of(self._desk, view), self._pages.zone(self._desk, view.name))
+        await durable(self._desk.expected(view.name, event))
+        return RedirectResponse(self._pages.model_path(view.name), 303)
+
+    async def withdrawn(self, request: Request) -> Response:
+        body = await self._api.checked(request)
+        view = find_model(self._desk, request.path_params["model"])
+        await durable(self._desk.expected(view.name, withdrawal_ask(body, view.outlook.calendar)))
+        return RedirectResponse(self._pages.model_path(view.name), 303)
+
+    async def deployments(self, request: Request) -> Response:
+        ask = deployment_ask(await self._api.checked(request))
+        view = find_model(self._desk, request.path_params["model"])
+        await durable(self._desk.deployment(view.name, ask.version, ask.who, ask.note))
+        return RedirectResponse(self._pages.model_path(view.name), 303)
 
     def style(self, _: Request) -> Response:
         return Response(self._pages.style, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})

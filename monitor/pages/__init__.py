@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -11,10 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from monitor.desk import Desk, ModelView
 from monitor.incident import Incident
+from monitor.outlook import lines
 from monitor.pages import views
 from monitor.pages.chart import Chart, chart
-from monitor.phrases import DAY_MS, HOUR_MS, hour, moment, odds, span, zone_of
+from monitor.pages.trail import choices, trail
+from monitor.phrases import DAY_MS, HOUR_MS, hour, moment, odds, span
 from monitor.report import ledger_words, replay_words
+from monitor.wording import evidence_text
 
 HERE: Final = Path(__file__).parent
 SPANS: Final = {"6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
@@ -46,11 +51,16 @@ class Pages:
         found = views.rows(desk, now_ms)
         return self._render("fleet.html", rows=found, sentence=views.fleet_sentence(found), now=moment(now_ms), wide=views.SPARK_WIDTH)
 
-    def model(self, desk: Desk, view: ModelView, now_ms: int, asked: str) -> str:
-        """One model: its evidence over the asked span (one of SPANS, else a day), its subjects and its incidents."""
+    def model(
+        self, desk: Desk, view: ModelView, now_ms: int, asked: str, subjects: Sequence[str] = (), needs_token: bool | None = None
+    ) -> str:
+        """One model: its evidence over the asked span (one of SPANS, else a day), what is known ahead, its incidents.
+
+        The forms are unfolded, and nothing is refreshed, where `needs_token` says whether they ask for one.
+        """
         model = desk.plan.models.get(view.name)
         window_ms = model.window_ms if model is not None else 300_000
-        zone = zone_of(model.timezone if model is not None else "UTC")
+        zone = views.zone_in(desk.plan, view.name)
         fresh = any(now_ms - i.onset_ms < 3 * HOUR_MS for i in view.open_incidents)
         chosen = asked if asked in SPANS else default_span(window_ms, fresh)
         verdicts = desk.windows(view.name, SPANS[chosen] // window_ms)
@@ -69,7 +79,7 @@ class Pages:
             behind=views.behind(view, now_ms),
             budget=views.budget_text(model.budget) if model is not None else "",
             window=span(window_ms),
-            zone=views.zone_name(model),
+            zone=views.zone_name(zone),
             spans=[(name, name == chosen) for name in SPANS],
             charts=[("wide", lay_out(WIDE)), ("narrow", lay_out(NARROW, tall=180.0))],
             reached=odds(max(0.0, last.evidence), window_ms) if last is not None and last.status != "unknown" else "",
@@ -77,13 +87,17 @@ class Pages:
             subjects=views.subject_rows(last.subjects) if last is not None else [],
             open=[(i, views.headline(i)) for i in view.open_incidents if i.severity != "note"],
             incidents=[(i, views.headline(i)) for i in incidents[:50]],
+            ahead=lines(view.outlook, lambda time_ms: hour(time_ms, now_ms, zone)),
+            unfolded=needs_token is not None,
+            needs_token=needs_token,
+            named=subjects,
+            iso=lambda time_ms: datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds"),
             at=lambda time_ms: hour(time_ms, now_ms, zone),
         )
 
     def report(self, desk: Desk, view: ModelView, now_ms: int) -> str:
         """What one model's reference allows and how its promise was kept."""
-        model = desk.plan.models.get(view.name)
-        zone = zone_of(model.timezone if model is not None else "UTC")
+        zone = views.zone_in(desk.plan, view.name)
         found = desk.report(view.name)
         return self._render(
             "report.html",
@@ -100,7 +114,7 @@ class Pages:
         """One incident: what has changed, on how much evidence, what was answered, and the form to answer it."""
         model = desk.plan.models.get(incident.model)
         window_ms = model.window_ms if model is not None else 300_000
-        zone = zone_of(model.timezone if model is not None else "UTC")
+        zone = views.zone_in(desk.plan, incident.model)
         runbook, is_link = views.runbook_of(desk.plan, incident)
         return self._render(
             "incident.html",
@@ -109,36 +123,41 @@ class Pages:
             headline_text=views.headline_text(incident),
             subjects=views.subject_rows(incident.subjects),
             charts=self._around(desk, incident, window_ms, now_ms),
-            reached=odds(incident.evidence, window_ms),
-            limit=odds(incident.threshold, window_ms),
-            answers=views.ANSWERS,
-            labels={kind: label for kind, label, _ in views.ANSWERS},
+            evidence=evidence_text(incident, window_ms),
+            answers=choices(incident),
+            latch=span(model.max_latch_ms) if model is not None else "a day",
+            trail=trail(incident, lambda time_ms: hour(time_ms, now_ms, zone)),
             runbook=runbook,
             runbook_is_link=is_link,
             needs_token=needs_token,
-            zone=views.zone_name(model),
+            zone=views.zone_name(zone),
             at=lambda time_ms: hour(time_ms, now_ms, zone),
             full=lambda time_ms: moment(time_ms, zone),
-            lasted=span((incident.resolved_ms or now_ms) - incident.onset_ms),
         )
 
     def trouble(self, status: int, field: str, value: str, right: str) -> str:
         """What was wrong with a request, for a browser."""
         return self._render("trouble.html", status=status, field=field, value=value, right=right)
 
+    def zone(self, desk: Desk, model: str) -> tzinfo:
+        """The zone of a model's times, as its page tells them and its forms take them."""
+        return views.zone_in(desk.plan, model)
+
+    def model_path(self, name: str) -> str:
+        return views.model_path(name)
+
     def incident_path(self, key: str) -> str:
         return views.incident_path(key)
 
     def _around(self, desk: Desk, incident: Incident, window_ms: int, now_ms: int) -> list[tuple[str, Chart]]:
         """The evidence from some hours before the onset to some after the opening, as far as windows are kept."""
-        model = desk.plan.models.get(incident.model)
         margin = max(6 * HOUR_MS, 36 * window_ms)
         start_ms, end_ms = incident.onset_ms - margin, min(incident.opened_ms + margin, now_ms)
         reach = max(1, (now_ms - start_ms) // window_ms + 2)
         verdicts = desk.windows(incident.model, min(reach, 30 * DAY_MS // window_ms))
         if not any(start_ms < v.end_ms <= end_ms for v in verdicts):
             return []
-        zone = zone_of(model.timezone if model is not None else "UTC")
+        zone = views.zone_in(desk.plan, incident.model)
         last_ms = min(end_ms, verdicts[-1].end_ms)
         lay_out = partial(chart, verdicts, [incident], (), window_ms, zone, start_ms, last_ms)
         return [("wide", lay_out(640.0, tall=150.0)), ("narrow", lay_out(NARROW, tall=140.0))]

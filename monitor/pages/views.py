@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from monitor.desk import Desk, ModelView
-from monitor.incident import AnswerKind, Incident
+from monitor.incident import Incident
+from monitor.outlook import named
 from monitor.pages.chart import sparkline
-from monitor.phrases import DAY_MS, odds, phrase, pieces, span, zone_of
+from monitor.phrases import DAY_MS, hour, odds, phrase, pieces, span, zone_of
 from monitor.plan import Budget, Model, Plan
 from monitor.verdict import Subject, Verdict
+from monitor.wording import basis
 
 SPARK_ROWS: Final = 100  # a fleet larger than this gets its sparklines on the models' own pages
 SPARK_WIDTH, SPARK_HEIGHT = 240.0, 40.0
 NOTABLE: Final = 0.15  # share of the threshold, in log10, below which the wander of every day needs no number
 ORDER: Final = ("page", "ticket", "late", "unknown", "learning", "quiet")
-
-# the four answers: what the owner says, and what raincheck does about it
-ANSWERS: Final[tuple[tuple[AnswerKind, str, str], ...]] = (
-    ("false", "False page", "Nothing was wrong. This stretch joins what is normal, and for a while more evidence is asked for."),
-    ("fixed", "Real, and fixed", "Something broke and has been mended. What is normal stays as it was."),
-    ("normal", "New normal", "The world has moved for good. The level is learnt again from where the change began."),
-    ("expected", "Expected event", "Known and passing: a holiday, a sale, a test. It goes into the calendar, not into the reference."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +50,7 @@ class Row:
     spark: str
     spark_limit: float
     incident: str
+    held: str  # who is not judged at the moment, and until when
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +81,7 @@ def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
     state = state_of(view, model, now_ms)
     lead = leading(view)
     fill, reached, limit_text = _evidence(view, window_ms)
+    zone = zone_in(desk.plan, view.name)
     return Row(
         name=view.name,
         path=model_path(view.name),
@@ -101,6 +98,7 @@ def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
         spark=line,
         spark_limit=limit,
         incident=incident_path(lead.id) if lead is not None else "",
+        held="; ".join(f"{named(h.subjects)} not judged until {hour(h.until_ms, now_ms, zone)}" for h in view.outlook.held),
     )
 
 
@@ -118,7 +116,7 @@ def state_of(view: ModelView, model: Model | None, now_ms: int) -> State:
     if view.last is None:
         return State("unknown", "no window yet")
     if view.last.status == "unknown":
-        return State("unknown", view.last.reason or "unknown")
+        return State("unknown", "not judged" if view.outlook.held else view.last.reason or "unknown")
     return State("quiet", "quiet")
 
 
@@ -144,7 +142,7 @@ def _evidence(view: ModelView, window_ms: int) -> tuple[float, str, str]:
     Opening one sets the running sums to zero: its own evidence is what the owner was told, not what stands there since.
     """
     last = view.last
-    told: Incident | Verdict | None = next((i for i in view.open_incidents if i.kind == "statistical" and i.severity != "note"), None)
+    told: Incident | Verdict | None = next((i for i in view.open_incidents if basis(i) == "evidence" and i.severity != "note"), None)
     told = told or (last if last is not None and last.status != "unknown" else None)
     if told is None or told.threshold <= 0:
         return 0.0, "", ""
@@ -216,6 +214,10 @@ def incident_path(key: str) -> str:
     return f"/incidents/{quote(key, safe='')}"
 
 
-def zone_name(model: Model | None) -> str:
-    zone = zone_of(model.timezone if model is not None else "UTC")
+def zone_in(plan: Plan, name: str) -> tzinfo:
+    """The zone of a model's times; UTC for one that has left the plan."""
+    return zone_of(plan.models[name].timezone if name in plan.models else "UTC")
+
+
+def zone_name(zone: tzinfo) -> str:
     return str(getattr(zone, "key", "UTC"))

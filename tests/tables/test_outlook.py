@@ -20,7 +20,7 @@ ROWS: list[tuple[str, Standing, list[tuple[str, str, str]], str]] = [
         again.deployed(model(), WATCHED, "7", NOW),
         [
             ("version", "since 0", "7"),
-            ("not judged", "0 to 6", "prediction: their level is learnt anew"),
+            ("not judged", "0 to 6", "prediction: the level is learnt anew"),
             ("to learn", "6", "the level of prediction"),
             ("to learn", "24", "the level of prediction, from more windows than before; and 1 time more"),
         ],

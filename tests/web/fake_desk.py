@@ -73,7 +73,9 @@ class FakeDesk:
             return done
         for index, known in enumerate(self.known):
             if known.id == incident:
-                self.known[index] = replace(known, answers=(*known.answers, replace(answer, at_ms=self.now_ms)))
+                answered = replace(known, answers=(*known.answers, replace(answer, at_ms=self.now_ms)))
+                open_still = known.resolved_ms is None
+                self.known[index] = replace(answered, resolved_ms=self.now_ms, resolution="answered") if open_still else answered
                 done.set_result(self.known[index])
                 return done
         done.set_exception(KeyError(incident))

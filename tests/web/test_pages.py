@@ -201,7 +201,9 @@ def test_the_form_offers_the_four_answers_each_explained(client: httpx.Client, d
     page = read(client, f"/incidents/{page_of(desk)}")
     radios = [i["value"] for i in page.all("input") if i.get("type") == "radio"]
     assert radios == ["false", "fixed", "normal", "expected"]
-    assert len(page.all("label")) == len(radios) + 2, "every field has a label"
+    fields = [i for i in page.all("input") + page.all("textarea") if i.get("type") != "hidden"]
+    assert len(page.all("label")) == len(fields), "every field has a label"
+    assert {"until", "every"} <= {i.get("name") for i in fields}
     assert not [i for i in page.all("input") if i.get("name") == "token"], "on loopback nobody is asked for a token"
 
 
