@@ -115,7 +115,7 @@ def draw(
         mean = _season(scenario, fate, wall)
         own, slow = _wander(rng, scenario.rho, windows), _wander(rng, 0.9985, windows)
         mean += scenario.wander * (np.sqrt(scenario.common) * shared + np.sqrt(1 - scenario.common) * own) + scenario.slow * slow
-        if scenario.bursts and rng.random() < 0.2:
+        if scenario.bursts and np.random.default_rng([world, i, 1]).random() < 0.2:  # the same features always: else a glitch is news
             mean += scenario.burst * rng.choice((-1, 1), windows) * (rng.random(windows) < scenario.bursts)
         hit = drift if drift is not None and i < drift.features else None
         kind = KINDS[int(fate.integers(len(KINDS)))] if scenario.odd and i else "plain"
