@@ -84,13 +84,12 @@ class Engine:
 
     def assign(self, partitions: Iterable[str]) -> None:
         """Partitions that are read from now on: windows wait for them. A mapping tells the offsets they begin at."""
-        starts = dict(partitions) if isinstance(partitions, Mapping) else dict.fromkeys(partitions, 0)
+        starts = partitions if isinstance(partitions, Mapping) else dict.fromkeys(partitions, 0)
         new = {name: start for name, start in starts.items() if name not in self.watermark.positions}
         self.watermark.assign(new)
         if new:
             self._input("assigned", "", 0, {"starts": new})
-        for name in new:  # saved before anything is read: the next start would find the topic known, and begin at its beginning
-            self._mark(name)
+            self._changes.marks |= {name: mark_of(self.watermark.positions[name]) for name in new}  # or a restart would begin elsewhere
 
     def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
         """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""

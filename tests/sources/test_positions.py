@@ -80,7 +80,7 @@ SINCE = {"clicks": 60_000}
         ("end", None, None, True, 7, 7, "a model that says how much past it wants wants no end"),
         ("beginning", None, None, True, 5, 5, "all that retention left is young enough"),
         ("beginning", None, None, True, None, 9, "nothing is young enough: what comes next will be"),
-        ("beginning", None, None, True, 12, 12, "records of an open transaction lie beyond the end that readers are told"),
+        ("beginning", None, None, True, 12, 12, "the end that was told before may be a late one"),
         ("beginning", 6, "A", False, None, 6, "a saved position beats where to begin"),
         ("beginning", 6, None, False, None, 6, "saved before the topic's identity was: read before all the same"),
         ("end", None, "A", False, None, 5, "the topic was read before and the partition was not: it was added, and is new altogether"),
