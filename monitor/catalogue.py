@@ -82,6 +82,8 @@ GaugeName: TypeAlias = Literal[
     "raincheck_model_quality",
     "raincheck_reference_timestamp_seconds",
     "raincheck_reference_events",
+    "raincheck_reference_span_seconds",
+    "raincheck_model_muted_ratio",
     "raincheck_outbox_alerts",
     "raincheck_state_snapshot_size_bytes",
     "raincheck_state_last_snapshot_timestamp_seconds",
@@ -206,6 +208,10 @@ GAUGES: Final[dict[GaugeName, Family]] = {
     "raincheck_model_quality": Family(("model", "metric", "segment"), "Quality of the model from outcomes joined so far.", detail=1),
     "raincheck_reference_timestamp_seconds": Family(("model",), "When the reference in use was built."),
     "raincheck_reference_events": Family(("model",), "Events in the reference in use."),
+    "raincheck_reference_span_seconds": Family(("model",), "Length of the windows in the reference in use; by night it grows to 28 days."),
+    "raincheck_model_muted_ratio": Family(
+        ("model",), "Share of the model's columns not judged at the moment: an event was announced, or their level is learnt anew."
+    ),
     "raincheck_outbox_alerts": Family((), "Alerts that wait to be delivered."),
     "raincheck_state_snapshot_size_bytes": Family((), "Size of the state file."),
     "raincheck_state_last_snapshot_timestamp_seconds": Family((), "Last durable state transaction."),

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from detectors.scoring import poisson_upper
 from monitor import wall
 from monitor.advice import Advisor
+from monitor.again import muted
 from monitor.batch import Records, Slice
 from monitor.changes import Changes, WindowRow
 from monitor.engine import Engine
@@ -17,7 +18,7 @@ from monitor.incident import Incident
 from monitor.learning import Due
 from monitor.log import events
 from monitor.metrics import Metrics
-from monitor.plan import Plan
+from monitor.plan import DAY_MS, Plan
 from monitor.sources.source import Gap, Note, Source
 from monitor.standing import Ledger
 from monitor.verdict import Verdict
@@ -195,9 +196,6 @@ class Telemetry:
             self.metrics.set("raincheck_incident_onset_timestamp_seconds", min(onsets) / 1000, **labels)
         else:
             self.metrics.remove("raincheck_incident_onset_timestamp_seconds", **labels)
-        for answer in incident.answers:
-            if answer.kind == "false" and incident.severity == "page" and incident.resolved_ms is not None:
-                self.metrics.inc("raincheck_false_pages_total", model=incident.model)
 
     def _promise(self, name: str, engine: Engine) -> None:
         m, model, standing = self.metrics, self.plan.models[name], engine.standings[name]
@@ -211,6 +209,12 @@ class Telemetry:
         if reference is not None:
             m.set("raincheck_reference_timestamp_seconds", reference.until_ms / 1000, model=name)
             m.set("raincheck_reference_events", standing.events, model=name)
+            if reference.calibration is not None:
+                m.set("raincheck_reference_span_seconds", reference.calibration.days * DAY_MS / 1000, model=name)
+        # from the ledger: an incident that is answered again comes along with its older answers
+        self._total("raincheck_false_pages_total", standing.ledger.false_pages, model=name)
+        silent = muted(model, standing, standing.next_ms or 0)
+        m.set("raincheck_model_muted_ratio", len(silent) / max(1, len(model.columns)), model=name)
 
     def _totals(self, name: str, label: str, totals: Mapping[str, int]) -> None:
         """Counters whose totals are kept elsewhere: adds what has come since the last look."""

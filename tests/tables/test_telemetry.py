@@ -9,9 +9,10 @@ import pytest
 from monitor import config
 from monitor.changes import Changes
 from monitor.engine import Engine
-from monitor.incident import Incident, IncidentKind, Severity
+from monitor.incident import Answer, AnswerKind, Incident, IncidentKind, Severity
 from monitor.metrics import Metrics
 from monitor.sources.memory import Bus, MemorySource
+from monitor.standing import Expected, Standing
 from monitor.stores.memory import MemoryStore
 from monitor.telemetry import Telemetry
 
@@ -95,3 +96,30 @@ def test_commits_and_their_failures_are_counted_once(engine: Engine, telemetry: 
     source.commit({"in/0": 3})
     telemetry.ticked(engine, source)
     assert telemetry.metrics.value("raincheck_kafka_commit_failures_total") == 2
+
+
+def test_a_false_page_is_counted_once_however_often_it_is_answered(engine: Engine, telemetry: Telemetry) -> None:
+    page = incident("p", 300, kind="statistical")
+    engine.standings["m"] = Standing(next_ms=500_000)
+    engine.incidents = {page.id: page}
+    kinds: tuple[AnswerKind, ...] = ("false", "fixed", "false")
+    for kind in kinds:
+        page = engine.answer(page, Answer(kind, "somebody", "", 0))
+        telemetry.saved(engine.drain(), engine, 0.0)
+    assert telemetry.metrics.value("raincheck_false_pages_total", model="m") == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "muted", "because"),
+    [
+        (Expected(0, 7_200_000), 1, "the next window falls into it"),
+        (Expected(0, 3_600_000), 0, "it is over when the next window begins"),
+        (Expected(7_200_000, 9_000_000), 0, "it begins after the next window"),
+        (Expected(0, 7_200_000, subjects=("y",)), 0, "it touches another subject"),
+    ],
+)
+def test_the_share_of_columns_that_are_not_judged(event: Expected, muted: int, because: str, engine: Engine, telemetry: Telemetry) -> None:
+    engine.standings["m"] = Standing(next_ms=3_600_000)
+    engine.expected("m", event, 0)
+    telemetry.saved(engine.drain(), engine, 0.0)
+    assert telemetry.metrics.value("raincheck_model_muted_ratio", model="m") == muted, because
