@@ -46,8 +46,11 @@ def body(incident: Incident, event: AlertEvent, plan: Plan) -> str:
     lines = [f"Owner: {incident.owner}", f"Model: {incident.model}"]
     if event == "resolved" and incident.resolved_ms is not None:
         open_for = span(incident.resolved_ms - incident.opened_ms)
-        by = f" {LABELS[incident.answers[0].kind]} by {incident.answers[0].who}" if incident.resolution == "answered" else ""
-        lines.append(f"Resolved: {at(incident.resolved_ms)}, {incident.resolution or 'recovered'}{by}, open for {open_for}")
+        how = incident.resolution or "recovered"
+        if how == "answered":
+            first = incident.answers[0]
+            how += f' "{LABELS[first.kind]}" by {" ".join(first.who.split())}'
+        lines.append(f"Resolved: {at(incident.resolved_ms)}, {how}, open for {open_for}")
     if incident.kind == "statistical" and incident.subjects:
         lines.append("What changed:")
         for subject in incident.subjects:
