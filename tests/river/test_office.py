@@ -1,9 +1,10 @@
-"""The front of a running raincheck: leaving when something does not work."""
+"""The front of a running raincheck: what is announced to it, and leaving when something does not work."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,10 @@ from monitor import config
 from monitor.changes import Changes
 from monitor.errors import Transient
 from monitor.office import Office
+from monitor.plan import DAY_MS
 from monitor.sinks.memory import MemoryNotifier
 from monitor.sources.memory import Bus, MemorySource
+from monitor.standing import Expected, Standing
 from monitor.stores.memory import MemoryStore
 
 PLAN = config.compile(
@@ -24,6 +27,25 @@ PLAN = config.compile(
         },
     }
 )
+
+
+def test_an_announced_event_is_shown_once_it_is_saved_and_gone_once_it_is_called_off() -> None:
+    bus, store = Bus(), MemoryStore()
+    bus.create("in")
+    office = Office(PLAN, MemorySource(bus, {"in": "in"}), store, lambda metrics: MemoryNotifier(PLAN), ticks=False)
+    office.start()
+    office.turn(0)
+    event = Expected(DAY_MS, 2 * DAY_MS, None, ("x",), "ops", "sale")
+    for announced, shown in ((event, [("x",)]), (replace(event, until_ms=DAY_MS), [])):
+        owed = office.expected("m", announced)
+        assert not owed.done(), "nothing is confirmed before it is on disk"
+        office.turn(0)
+        owed.result(timeout=0)
+        (view,) = office.models()
+        assert [occasion.subjects for occasion in view.outlook.calendar] == shown
+        assert office.report("m").outlook == view.outlook
+        assert len(Standing.unpack(store.load().evidence["m"]).calendar) == len(shown)
+    office.stop(5.0)
 
 
 class FullDisk(MemoryStore):
