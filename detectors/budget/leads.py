@@ -35,6 +35,7 @@ class Pointer:
         self._families, self._size = c.pool.families, c.pool.size
         self._threshold, self._ticket, self._may_page = c.threshold, c.ticket, c.stage.pages  # worked out anew whenever they are asked for
         self._of = np.array([c.pool.of_family(p) for p in range(self._size)], np.int64)
+        self._kin = [np.flatnonzero(c.pool.family == f) for f in range(self._families)]
 
     def read(self, state: State, recovered: bool | None) -> Reading:
         """The reading after the window that led to `state`."""
@@ -124,21 +125,25 @@ class Pointer:
     def _together(self, state: State, weighted: Floats, i: int, side: int, parts: Floats) -> Iterator[tuple[Lead, float]]:
         """The columns that moved most, for evidence that only all of them have."""
         c, S = self.calibration, len(self.calibration.shape.streams)
-        mine = np.flatnonzero(c.pool.family == self._of[i - S])
+        mine = self._kin[self._of[i - S]]
         best = int(np.argmax(weighted[i, side]))
-        for m in mine[np.argsort(-parts[mine], kind="stable")][:TOGETHER]:
-            member = int(c.pool.members[m])
-            way, bet = np.unravel_index(int(np.argmax(state.trail[member])), state.trail[member].shape)
-            weight = float(state.weighed[member, way, bet])
+        most = mine[np.argsort(-parts[mine], kind="stable")[:TOGETHER]]
+        members = c.pool.members[most]
+        bets = state.trail[members].reshape(len(members), -1).argmax(axis=1)
+        at = (members, *np.unravel_index(bets, state.trail.shape[1:]))
+        found = zip(
+            most, members.tolist(), at[1], state.weighed[at].tolist(), state.moved[at].tolist(), state.base[at].tolist(), strict=True
+        )
+        for m, member, way, weight, moved, level in found:
             if weight <= 0:
                 continue
-            effect = float(state.moved[member, way, bet]) / weight
+            effect = moved / weight
             statistic = c.shape.streams[member].statistic
             direction: Direction = "changed" if c.shape.streams[member].law == "omnibus" else "up" if way == 0 else "down"
             yield (
                 self._lead(
                     state, member, "all together", direction, size_of(statistic, effect), unit_of(statistic), weighted[i, side] * parts[m],
-                    int(state.first_ms[i, side, best]), int(weight), float(state.base[member, way, bet]),
+                    int(state.first_ms[i, side, best]), int(weight), level,
                 ),
                 effect,
             )  # fmt: skip

@@ -85,6 +85,8 @@ def at_own_location(panel: Panel, cells: Floats, shares: Floats) -> Floats:
 
 def along(panel: Panel, shares: Floats) -> Floats:
     """Each categorical column's direction, of mean zero and variance one under the expected shares; zero where there is none."""
+    if not panel.direction.any():
+        return np.zeros_like(shares)
     centred = (panel.direction - (shares * panel.direction).sum(-1, keepdims=True)) * (panel.shares > 0)
     size = (shares * centred * centred).sum(-1, keepdims=True)
     return np.where(size > 1e-9, centred / np.sqrt(np.maximum(size, 1e-9)), 0.0)
