@@ -22,6 +22,7 @@ from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
 from detectors.budget.rare import hour_of, swell
 from detectors.budget.reading import Lead, Reading
+from detectors.budget.recovery import Recovery
 from detectors.budget.state import RING, State
 from detectors.streams import blocks
 from detectors.streams.expected import expected
@@ -31,7 +32,6 @@ __all__ = ["Chain", "Lead", "Reading", "State"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.float32]
-CALM = 0.8  # recovered when the joint effect is inside this part of the gate
 
 
 class Chain:
@@ -62,6 +62,7 @@ class Chain:
         self._leaks = np.r_[~self._rate, np.ones(c.pool.size, bool)]
         self._below, self._above = c.wander.split(len(streams))
         self._pointer = Pointer(c)
+        self._recovery = Recovery(c, self._pointer.least)
         self._weights = c.weights
         self._season = [c.learnt.season[:, mine] for mine in self._cadence]
         self._per_score = per_score(c.shape)
@@ -81,7 +82,7 @@ class Chain:
             weighed=np.zeros(bets, np.float32), base=np.zeros(bets, np.float32),
             level=np.zeros(S + P), spread=c.wander.tau2.copy(), last_ms=np.full(S + P, -1, np.int64), end_ms=-1,
             pool_sums=np.zeros((J, M)), pool_counts=np.zeros((J, M)), pool_first=np.full(J, -1, np.int64),
-            anchor=np.zeros(P), held=np.zeros(S + P, bool), side=np.zeros(S, np.int8),
+            anchor=np.zeros(P), held=np.zeros(S + P, bool), part=np.zeros(S), met=np.zeros((2, S)), back=np.zeros((3, S)),
             ring_moved=np.zeros((RING, S)), ring_weighed=np.zeros((RING, S)), clock=c.clock,
         )  # fmt: skip
 
@@ -206,14 +207,14 @@ class Chain:
         P = np.zeros(len(pooled))
         begun = np.concatenate([first, self._begun(state, start_ms)])
         moved = self._trail(state, log_e, on, begun, np.concatenate([shift, P]), np.concatenate([events, P]))
-        ring = self._ring(state, shift, events) if state.held.any() else (state.ring_moved, state.ring_weighed)
         new = replace(
             state, pending=pending, sums=sums, level=np.concatenate([level, level2]), spread=np.concatenate([spread, spread2]), end_ms=end,
             last_ms=np.where(closed, end, started), trail=moved[0], first_ms=moved[1], base=moved[2], moved=moved[3], weighed=moved[4],
-            ring_moved=ring[0], ring_weighed=ring[1],
             pool_sums=open_blocks[0], pool_counts=open_blocks[1], pool_first=open_blocks[2], misfit=float(told @ told) / 2,
         )  # fmt: skip
-        return new, self._pointer.read(new, self._recovered(new))
+        if state.held.any():
+            new = self._recovery.went_on(new, shift, events)
+        return new, self._pointer.read(new, self._recovery.over(new))
 
     def _pool(
         self, state: State, z: Floats, seen: NDArray[np.bool_], start_ms: int
@@ -262,10 +263,6 @@ class Chain:
             (keep * state.weighed + grows).astype(np.float32),
         )
 
-    def _ring(self, state: State, shift: Floats, events: Floats) -> tuple[Floats, Floats]:
-        moved = np.concatenate([state.ring_moved[1:], (shift * events)[None]])
-        return moved, np.concatenate([state.ring_weighed[1:], events[None]])
-
     def reset(self, state: State) -> State:
         """Evidence starts again from nothing, as after a page; seasons and levels stay."""
         return rivals.each(state, self._reset)
@@ -288,16 +285,14 @@ class Chain:
         return rivals.each(state, lambda one: self._freeze(one, leads))
 
     def _freeze(self, state: State, leads: Sequence[Lead]) -> State:
-        held, side, level = state.held.copy(), state.side.copy(), state.level.copy()
+        held, level = state.held.copy(), state.level.copy()
         columns = {self.calibration.shape.streams[lead.stream].column for lead in leads}
         S = len(self._column)
         held[:S] |= np.isin(self._column, sorted(columns))
         held[S:], level[S:] = True, state.anchor
         for lead in leads:
-            way = 1 if lead.direction == "down" else 0
             level[lead.stream] = lead.level
-            side[lead.stream] = -1 if way else 1
-        return replace(state, held=held, side=side, level=level)
+        return self._recovery.begun(replace(state, held=held, level=level), leads)
 
     def thaw(self, state: State) -> State:
         """Levels follow again, evidence starts again: the return to normal never pages."""
@@ -306,20 +301,7 @@ class Chain:
     @staticmethod
     def _released(state: State) -> State:
         return replace(
-            state, held=np.zeros_like(state.held), side=np.zeros_like(state.side), ring_moved=np.zeros_like(state.ring_moved),
+            state, held=np.zeros_like(state.held), part=np.zeros_like(state.part), met=np.zeros_like(state.met),
+            back=np.zeros_like(state.back), ring_moved=np.zeros_like(state.ring_moved),
             ring_weighed=np.zeros_like(state.ring_weighed),
         )  # fmt: skip
-
-    def _recovered(self, state: State) -> bool | None:
-        led = np.flatnonzero(state.side)
-        if not len(led):
-            return None
-        if not (state.ring_weighed[0] > 0).any():  # the ring is not full yet
-            return False
-        weight = state.ring_weighed[:, led].sum(0)
-        effect = np.abs(state.ring_moved[:, led].sum(0)) / np.maximum(weight, 1.0)
-        c = self.calibration
-        noise = c.wander.tau2[led] + c.wander.w[led] / RING + c.wander.a[led] / np.maximum(weight, 1.0)
-        usual = 2 * np.sqrt(noise) * c.learnt.kappa[led] * self._per_score[led]
-        gate = np.where(self._signed[led], np.maximum(self._pointer.least[led], usual), self._pointer.least[led])
-        return bool((weight > 0).all() and (effect <= CALM * gate).all())

@@ -48,6 +48,22 @@ def size_of(statistic: str, effect: float) -> float:
     return effect * abs(effect) if statistic == "mix" else effect
 
 
+def effect_of(statistic: str, size: float) -> float:
+    """The effect per event of a size, without its sign where the unit has none: the inverse of `size_of`.
+
+    >>> [round(size_of(s, effect_of(s, 1.5)), 9) for s in ("location", "scale", "missing", "mix", "shape")]
+    [1.5, 1.5, 1.5, 1.5, 1.5]
+    """
+    unit = unit_of(statistic)
+    if unit == "points":
+        return size / 100
+    if statistic == "location":
+        return size * LOCATION_SLOPE
+    if unit == "ratio":
+        return math.log(max(size, 1e-3)) * SCALE_SLOPE
+    return math.copysign(math.sqrt(abs(size)), size) if statistic == "mix" else size
+
+
 def least_effect(statistic: str, location: float, scale: float, rate: float, psi: float) -> float:
     """The owner's minimum for one statistic, as an effect per event."""
     return {

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 OF_STREAMS = ("sums", "trail", "first_ms", "moved", "weighed", "base", "level", "spread", "held")  # rows: streams, then pooled ones
-RINGS = ("side", "ring_moved", "ring_weighed")  # last axis: streams
+RINGS = ("part", "met", "back", "ring_moved", "ring_weighed")  # last axis: streams
 FOUND = ("sums", "trail", "first_ms", "moved", "weighed", "base")  # evidence and what it says
 ALIKE = 0.9  # cosine from which two directions of the pooled group are one
 

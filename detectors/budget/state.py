@@ -15,7 +15,7 @@ from detectors.streams.blocks import Pending
 Floats = NDArray[np.float64]
 Light = NDArray[np.float32]  # onset and effect: seven digits are plenty
 Ints = NDArray[np.int64]
-VERSION = 4
+VERSION = 5
 RING = 12  # windows over which recovery is judged
 
 
@@ -26,7 +26,8 @@ class State:
     `sums` R; `trail` max(0, trail + ln e), whose last zero dates the onset; `first_ms` the start of the first block since;
     `moved`, `weighed` effect times events and events since; `base` the filter's level before that block.
     `level`, `spread` of the filter; `last_ms` end of the stream's last block; `end_ms` end of the last window.
-    `held` streams have their level frozen; `ring_moved`, `ring_weighed` (RING, S) their last windows; `side` +1, -1 or 0 what led.
+    `held` streams have their level frozen; `ring_moved`, `ring_weighed` (RING, S) their last windows; `part` (S,) each leader's share of an
+    open incident, `met` (2, S) effect times events and events while it lasted, `back` (3, S) the same and windows since it may be over.
     The S streams are followed by the pooled ones. `pool_sums`, `pool_counts` (J, M) and `pool_first` (J,) are their open blocks,
     `anchor` the pooled streams' level before the evidence of the last page.
     `clock` is the one that the season follows where no time zone is named, `misfit` half the squares of the last window's scores,
@@ -46,7 +47,9 @@ class State:
     last_ms: Ints
     end_ms: int
     held: NDArray[np.bool_]
-    side: NDArray[np.int8]
+    part: Floats
+    met: Floats
+    back: Floats
     ring_moved: Floats
     ring_weighed: Floats
     pool_sums: Floats

@@ -85,7 +85,7 @@ def test_of_the_same_calibration_all_evidence_is_kept(chain: Chain, live: Live) 
     state, reading = walked(chain, live(NIGHT, 25, Drift(shift=0.4)))
     held = chain.freeze(state, reading.leads)
     heir = chain.inherit(chain.zero(), chain, held)
-    for name in ("sums", "trail", "first_ms", "moved", "weighed", "base", "held", "side", "ring_moved", "ring_weighed"):
+    for name in ("sums", "trail", "first_ms", "moved", "weighed", "base", "held", "part", "met", "back", "ring_moved", "ring_weighed"):
         np.testing.assert_array_equal(getattr(heir, name), getattr(held, name), name)
     np.testing.assert_array_equal(heir.level[held.held], held.level[held.held])
     assert not heir.level[~held.held].any()

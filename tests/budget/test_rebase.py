@@ -180,7 +180,7 @@ def test_adopting_forgets_the_moved_columns_and_nothing_else(chain: Chain, rebas
         np.testing.assert_array_equal(now[: len(mine)][mine], none[: len(mine)][mine], name)
     assert not adopted.sums[len(mine) :].any(), "the pooled group's evidence rests on the moved columns too"
     assert adopted.held[len(mine) :].all(), "an incident of other columns still holds the pooled group"
-    for name in ("side", "ring_moved", "ring_weighed"):
+    for name in ("part", "met", "back", "ring_moved", "ring_weighed"):
         assert not getattr(adopted, name)[..., mine].any()
     moved = [i for i, c in enumerate(rebased.shape.layout.columns) if c.name in MOVED]
     assert (adopted.pending.first_ms[:, moved] == -1).all()
