@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from monitor.incident import Incident
+from monitor.judge import FALSE_STEP, LN10, boost
 from monitor.learning import Due
 from monitor.plan import DAY_MS, Model
 from monitor.reference import Reference
@@ -89,15 +90,21 @@ def _longer(reference: Reference, days: float, end_ms: int) -> int:
     return after(max(end_ms, grown_ms - DAY_MS), NIGHT_MS, DAY_MS)
 
 
-def attended(model: Model, standing: Standing, step: str, *, enough: bool) -> Standing:
-    """The standing after a step: its want is gone, unless it found too little to let its columns be judged again."""
+def attended(model: Model, standing: Standing, step: str, learnt: Reference | None) -> Standing:
+    """The standing after a step: its want is gone, unless it found too little to let its columns be judged again.
+
+    A refit under which the time since the false page would have been quiet lets A fall back, to twice its nominal value at most.
+    """
     now_ms = standing.next_ms or 0
     want = next((w for w in standing.wanted if w.step == step and w.ripe_ms <= now_ms), None)
     if want is None:
         return standing
     standing = replace(standing, wanted=tuple(w for w in standing.wanted if w is not want))
-    if step == "rebase" and want.mutes and not enough:
+    if step == "rebase" and want.mutes and learnt is None:
         return wanting(standing, replace(want, ripe_ms=now_ms + max(SETTLING_MS[0], LEAST_WINDOWS * model.window_ms)))
+    if step == "refit" and learnt is not None and learnt.calibration is not None and learnt.calibration.report["refit"]["calm"]:
+        ledger = replace(standing.ledger, boost=min(boost(standing, model, now_ms) * LN10, FALSE_STEP), boost_ms=now_ms)
+        standing = replace(standing, ledger=ledger)
     if step == "refit" and not any(w.step == "refit" for w in standing.wanted):
         return replace(standing, false_ms=None)
     return standing

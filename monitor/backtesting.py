@@ -150,7 +150,8 @@ def given(plan: Plan, path: str | Path, *, of: str = "") -> Learnt:
         raise Misconfigured.of("speaks for a model that is not watched", origin="reference", field=name, value=path, right=right)
     check_fit(plan.models[name], built.reference, str(path))
     reference = replace(built.reference, model=name)
-    return Learnt(plan, {name: (reference, built.chain)}, {name: built.counts})
+    rows = [replace(row, verdict=replace(row.verdict, model=name)) for row in built.rows]
+    return Learnt(plan, {name: (reference, built.chain)}, {name: built.counts}, rows)
 
 
 def backtest(

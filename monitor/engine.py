@@ -144,9 +144,7 @@ class Engine:
         elif due.step in ("cuts", "calibration"):
             later = due.until_ms + max(model.window_ms, (due.until_ms - due.from_ms) // 4)
             self.standings[model.name] = replace(standing, learn_until_ms=later, reason=learned.reason)
-        standing = self.standings[model.name] = again.attended(
-            model, self.standings[model.name], due.step, enough=learned.reference is not None
-        )
+        standing = self.standings[model.name] = again.attended(model, self.standings[model.name], due.step, learned.reference)
         self._stale.add(model.name)
         self._input("learned", model.name, due.until_ms, {
             "step": due.step, "reference": learned.reference.name if learned.reference else "", "reason": learned.reason,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from detectors.budget.calibration import Calibration, Options, TooLittle, calibrate
 from detectors.budget.chain import Chain, Lead
 from detectors.budget.clock import Clock
+from detectors.budget.episodes import learnt as without_incidents
 from detectors.budget.history import History
 from detectors.budget.rebase import rebase
 from detectors.budget.refit import refit
@@ -129,7 +130,8 @@ def _calibrated(model: Model, due: Due, history: History, reference: Reference) 
     whole = _levelled(
         replace(reference, from_ms=due.from_ms, until_ms=due.until_ms), calibrate(model.columns, history, options(model)), due, history
     )
-    return Learned(due, whole, chain=warmed(whole, history))
+    assert whole.calibration is not None
+    return Learned(due, whole, chain=warmed(whole, without_incidents(history, whole.calibration.report)))
 
 
 def _levelled(reference: Reference, calibration: Calibration, due: Due, history: History) -> Reference:

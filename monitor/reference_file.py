@@ -1,7 +1,8 @@
 """References as files: built once from frames of normal traffic, compared, carried to another machine, given to a daemon.
 
 One line of JSON that `head -1` shows (what it is, format, model, content hash, check sum), then a compressed body in
-MessagePack: the reference, the evidence it begins with, the counts per cell it was learnt from. No pickle.
+MessagePack: the reference, the evidence it begins with, the counts per cell and the windows it was learnt from, so that
+nights and refits can learn from them again. No pickle.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,30 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.changes import WindowRow
 from monitor.errors import Misconfigured
 from monitor.plan import Model
 from monitor.reference import Reference, pack_cells, unpack_cells
 
 SUFFIX = ".reference"
-FORMAT = 1
+FORMAT = 2
 Counts = Mapping[str, NDArray[np.int64]]
+_BODY = tuple[bytes, bytes, dict[str, bytes], list[WindowRow]]
 
 
 @dataclass(frozen=True)
 class ReferenceFile:
-    """`chain` is the packed evidence at the reference's end, `counts` per column the events in each cell, over all its windows."""
+    """`chain` is the packed evidence at the reference's end, `counts` per column the events in each cell, over all its windows (`rows`)."""
 
     reference: Reference
     chain: bytes
     counts: Counts
+    rows: Sequence[WindowRow] = field(default=(), repr=False)
 
     def pack(self) -> bytes:
         """Header line and body; the same reference makes the same bytes."""
         counts = {name: pack_cells(self.counts[name]) for name in sorted(self.counts)}
-        body = zlib.compress(msgspec.msgpack.encode((self.reference.pack(), self.chain, counts)), 6)
+        body = zlib.compress(msgspec.msgpack.encode((self.reference.pack(), self.chain, counts, list(self.rows))), 6)
         header = {
             "raincheck": "reference", "format": FORMAT, "model": self.reference.model, "name": self.reference.name,
             "sha256": hashlib.sha256(body).hexdigest(),
@@ -88,11 +92,11 @@ def read_reference(path: str | Path) -> ReferenceFile:
     if header.get("sha256") != hashlib.sha256(body).hexdigest():
         raise wrong("is damaged: its check sum is another", "a whole copy of it")
     try:
-        packed, chain, counts = msgspec.msgpack.decode(zlib.decompress(body), type=tuple[bytes, bytes, dict[str, bytes]])
+        packed, chain, counts, rows = msgspec.msgpack.decode(zlib.decompress(body), type=_BODY)
         reference = Reference.unpack(packed)
     except (zlib.error, msgspec.DecodeError, ValueError) as error:
         raise wrong(f"cannot be read: {error}", "a reference built anew") from error
-    return ReferenceFile(reference, chain, {name: unpack_cells(cells) for name, cells in counts.items()})
+    return ReferenceFile(reference, chain, {name: unpack_cells(cells) for name, cells in counts.items()}, rows)
 
 
 def check_fit(model: Model, reference: Reference, origin: str) -> None:

@@ -62,7 +62,7 @@ def build(args: argparse.Namespace) -> int:
     frames = rows_of(read, name) if len(plan.models) > 1 else read
     learnt = learn(replace(plan, models={name: plan.models[name]}), frames)
     reference, chain = learnt.models[name]
-    made = ReferenceFile(reference, chain, learnt.counts[name])
+    made = ReferenceFile(reference, chain, learnt.counts[name], [row for row in learnt.rows if row.verdict.model == name])
     made.write(args.out)
     found = described(reference, made.counts)
     show(args, found | {"file": args.out}, f"{told(found)}\nin {args.out}")

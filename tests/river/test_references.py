@@ -49,7 +49,7 @@ def frame(
 
 def built(frames: pd.DataFrame) -> ReferenceFile:
     learnt = learn(configuration(), frames)
-    return ReferenceFile(*learnt.models["m"], learnt.counts["m"])
+    return ReferenceFile(*learnt.models["m"], learnt.counts["m"], learnt.rows)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_what_was_written_comes_back(normal: ReferenceFile, path: Path) -> None:
     ("damage", "said"),
     [
         (lambda data: data[:-7], "damaged"),
-        (lambda data: data.replace(b'"format": 1', b'"format": 9'), "format 9"),
+        (lambda data: data.replace(b'"format": 2', b'"format": 9'), "format 9"),
         (lambda data: b"PAR1" + data, "is no reference"),
         (lambda data: b"[1]\n" + data, "is no reference"),
         (lambda data: b"", "is no reference"),

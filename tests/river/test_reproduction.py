@@ -220,7 +220,7 @@ def test_a_reference_given_as_a_file_is_an_input_too(tmp_path: Path) -> None:
         rows["time"].append(event["at"])
     frame = pd.DataFrame(rows).assign(time=pd.to_datetime(rows["time"], unit="ms", utc=True))
     learnt = learn(configuration(), frame)
-    ReferenceFile(*learnt.models["shop"], learnt.counts["shop"]).write(tmp_path / "normal.reference")
+    ReferenceFile(*learnt.models["shop"], learnt.counts["shop"], learnt.rows).write(tmp_path / "normal.reference")
 
     reference, chain = given(run.plan, tmp_path / "normal.reference").models["shop"]
     run.rounds.engine.given(reference, chain)

@@ -34,6 +34,10 @@ def reference(days: float) -> Reference:
     return cast(Reference, SimpleNamespace(from_ms=NOW - int(days * DAY_MS), until_ms=NOW, calibration=SimpleNamespace(days=days)))
 
 
+def refitted(*, calm: bool) -> Reference:
+    return cast(Reference, SimpleNamespace(calibration=SimpleNamespace(days=40, report={"refit": {"calm": calm}})))
+
+
 def incident(**more: Any) -> Incident:
     subject = Subject("x", "inputs", "location", "up", 1.0, "sd", 1.0, ONSET)
     return replace(Incident("i", "m", "team", "page", "statistical", OPENED, ONSET, (subject,), 5.0, 4.0, "it moved"), **more)
@@ -184,14 +188,14 @@ def test_a_level_is_firmed_up_and_judged_from_the_first_time_on() -> None:
     rows = [w for w in standing.wanted if w.step == "rebase"]
     assert [(w.ripe_ms - NOW) / HOUR_MS for w in rows] == [6, 24, 168]
     assert [w.mutes for w in rows] == [True, False, False]
-    once = again.attended(model(), replace(standing, next_ms=NOW + 6 * HOUR_MS), "rebase", enough=True)
+    once = again.attended(model(), replace(standing, next_ms=NOW + 6 * HOUR_MS), "rebase", reference(40))
     assert not again.muted(model(), once, NOW + 7 * HOUR_MS)
     assert len([w for w in once.wanted if w.step == "rebase"]) == 2
 
 
 def test_a_level_that_found_too_little_is_asked_for_again() -> None:
     later = replace(again.deployed(model(), WATCHED, "2", NOW), next_ms=NOW + 6 * HOUR_MS)
-    standing = again.attended(model(), later, "rebase", enough=False)
+    standing = again.attended(model(), later, "rebase", None)
     assert again.muted(model(), standing, NOW + 7 * HOUR_MS), "not judged by a level nobody knows"
     assert min(w.ripe_ms for w in standing.wanted if w.mutes) == NOW + 12 * HOUR_MS
 
@@ -248,4 +252,17 @@ def test_a_second_false_page_prolongs_the_refitting() -> None:
 
 def test_the_last_night_forgets_when_it_began() -> None:
     standing = replace(after("false"), wanted=(Wanted("refit", NOW),))
-    assert again.attended(model(), standing, "refit", enough=True).false_ms is None
+    assert again.attended(model(), standing, "refit", refitted(calm=True)).false_ms is None
+
+
+CALM: list[tuple[bool, float, str]] = [
+    (True, 0.7, "the new null model explains what had paged: A need not stand four times above its nominal value"),
+    (False, 1.4, "it does not: A stays, and decays over the budget's time"),
+]
+
+
+@pytest.mark.parametrize(("calm", "boost", "because"), CALM)
+def test_a_fits_calm_lets_a_fall_back(calm: bool, boost: float, because: str) -> None:
+    twice = after("false", after("false"), on=incident(id="j"))
+    assert twice.ledger.boost == pytest.approx(1.4)
+    assert again.attended(model(), twice, "refit", refitted(calm=calm)).ledger.boost == pytest.approx(boost), because
