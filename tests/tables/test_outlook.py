@@ -10,6 +10,7 @@ from monitor import again
 from monitor.again import HOUR_MS, NIGHT_MS, WEEK_MS
 from monitor.outlook import lines, outlook
 from monitor.plan import DAY_MS
+from monitor.report import as_json, report_of, told, unplanned
 from monitor.standing import Expected, Standing
 from tests.tables.test_again import NOW, ONSET, WATCHED, after, model, planned
 
@@ -95,3 +96,17 @@ def test_the_night_and_the_monday_that_recur_are_told() -> None:
 def test_a_level_since_the_onset_is_held_from_there() -> None:
     (held,) = outlook(model(), after("normal")).held
     assert (held.subjects, held.from_ms, held.until_ms) == (("x",), ONSET, ONSET + 6 * HOUR_MS)
+
+
+def test_the_report_tells_it_as_text_and_as_json() -> None:
+    standing = again.deployed(model(), after("false", after("expected")), "7", NOW)
+    found = report_of(model(), standing, None, ())
+    text = told(found)
+    for about, at, what in lines(outlook(model(), standing)):
+        assert f"{about:<10} {at}: {what}" in text
+    assert [held["subjects"] for held in as_json(found)["outlook"]["held"]] == [("prediction",), ("x",)]
+
+
+def test_without_a_configuration_columns_stand_for_their_subjects() -> None:
+    bare = unplanned("m", None)
+    assert outlook(bare, after("normal")).held[0].subjects == ("x",)

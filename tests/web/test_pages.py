@@ -13,6 +13,7 @@ import pytest
 
 from monitor.incident import Answer, Incident
 from monitor.plan import Http, Owner
+from monitor.standing import Expected, Standing
 from monitor.verdict import Subject
 from tests.web.fake_desk import NOW_MS, FakeDesk, believable, history, model, view
 
@@ -64,7 +65,8 @@ def page_of(desk: FakeDesk) -> str:
 
 def every_path(desk: FakeDesk) -> list[str]:
     models = [f"/models/{quote(v.name, safe='')}" for v in desk.models()]
-    return ["/", "/nothing", *models, *[f"{m}?span=30d" for m in models], *[f"/incidents/{quote(i.id, safe='')}" for i in desk.incidents()]]
+    queries = [f"{m}{query}" for m in models for query in ("?span=30d", "?announce=now")]
+    return ["/", "/nothing", *models, *queries, *[f"/incidents/{quote(i.id, safe='')}" for i in desk.incidents()]]
 
 
 def test_no_page_holds_a_script_or_a_style_of_its_own(client: httpx.Client, desk: FakeDesk) -> None:
@@ -103,6 +105,8 @@ def hostile_desk() -> FakeDesk:
         Incident(f"{HOSTILE}-page", name, owner, "page", "statistical", NOW_MS, NOW_MS, (subject,), 5.0, 4.0, HOSTILE, answers=(answer,))
     )
     desk.known.append(Incident(f"{HOSTILE}-rule", name, owner, "page", "rule", NOW_MS, NOW_MS, (), 0.0, 0.0, HOSTILE, rule=HOSTILE))
+    event = Expected(NOW_MS - 1, NOW_MS + 1, None, (HOSTILE,), HOSTILE, HOSTILE)
+    desk.standings[name] = Standing(stage="judging", next_ms=NOW_MS, calendar=(event,), version=HOSTILE, deployed_ms=NOW_MS)
     desk.views.append(replace(view(desk, name), reference=HOSTILE, mode=HOSTILE))
     return desk
 
