@@ -5,6 +5,7 @@ evidence is; this file says what that means for the owner.
 
     evidence >= A and in the owner's groups and above the minimum effect   -> page (or what the model's mode allows)
     evidence >= A otherwise, or evidence >= one day                        -> ticket
+    a rule has told of its first subject already                           -> a note, a page once another subject reaches A alone
     a page is open                                                         -> latched: no second page, subjects appended
     ... for max_latch, unanswered and still true                           -> told again, once per max_latch
 """
@@ -108,14 +109,23 @@ def judge(
     latched = next((i for i in live if i.severity != "ticket" or i.rule == "latched"), None)
     ticket = next((i for i in live if i is not latched), None)
     out = _Outbox(list(rule_incidents), list(rule_alerts))
+    # what a rule has told of this column is the same fault: recorded, held, and nobody is woken twice
+    told = {s.name for i in (*open_incidents, *rule_incidents) if i.kind == "rule" and i.resolved_ms is None for s in i.subjects}
+    reaching = {lead.subject for lead in reading.leads if lead.log10_alone >= threshold}
+    waking = pages and any(name not in told and groups.get(name, "inputs") in wanted for name in reaching)
+    severity: Severity = "note" if subjects and subjects[0].name in told and not waking else _SEVERITY[model.mode]
+
+    # a feature that is missing for weeks would else silence all the others for as long
+    if latched is not None and latched.severity == "note" and waking and severity != "note":
+        out.close(latched, window.end_ms, "escalated", quiet=True)
+        latched = None
 
     if latched is not None:
         if reading.recovered:
             out.close(latched, window.end_ms, "recovered")
             return Judged(verdict, standing, out.incidents, out.alerts, reset=True, thaw=True)
         known = {s.name for s in latched.subjects}
-        alone = {lead.subject for lead in reading.leads if lead.log10_alone >= threshold} - known
-        also = tuple(s for s in subjects if s.name in alone)
+        also = tuple(s for s in subjects if s.name in reaching - known)
         if also:
             latched = replace(latched, subjects=latched.subjects + also)
             out.change(latched, "appended")
@@ -125,9 +135,6 @@ def judge(
         return Judged(verdict, standing, out.incidents, out.alerts)
 
     if status == "page":
-        # what a rule has told of this column is the same fault: recorded, held, and nobody is woken twice
-        told = {s.name for i in (*open_incidents, *rule_incidents) if i.kind == "rule" and i.resolved_ms is None for s in i.subjects}
-        severity: Severity = "note" if subjects and subjects[0].name in told else _SEVERITY[model.mode]
         page = _opened(model, window, subjects, reading, threshold, severity, rule="" if severity != "ticket" else "latched")
         out.change(page, "opened")
         if ticket is not None:
