@@ -22,9 +22,9 @@ from monitor.distribution import beside
 from monitor.evidence import Evidence
 from monitor.fold import Fold
 from monitor.incident import Answer, Incident
-from monitor.judge import TREND, judge, looked_back
+from monitor.judge import TREND, judge, latch_of, looked_back
 from monitor.learning import Due, FirstStep, Learned, first_step, learnt_share, window_row
-from monitor.life import answered, expecting
+from monitor.life import answered, expecting, overtaken
 from monitor.open_windows import OpenWindows
 from monitor.pane import Folded
 from monitor.plan import DAY_MS, Model, Plan
@@ -136,11 +136,15 @@ class Engine:
         """A step of learning is done: the model's waiting windows go on, under the new reference if there is one."""
         due = self._due.pop(learned.due.model)
         model, standing = self.plan.models[due.model], self.standings[due.model]
+        mine = [i for i in self.incidents.values() if i.model == model.name]
         if due.step == "trend":
-            mine = [i for i in self.incidents.values() if i.model == model.name]
             self._settle(*looked_back(model, learned.leads, mine, (due.from_ms, due.until_ms)))
         elif learned.reference is not None:
             self.install(learned.reference, learned.chain, due)
+            if (page := latch_of(mine)) is not None and self._evidence.leaderless(model.name):
+                closed, alerts, self.standings[model.name] = overtaken(self.standings[model.name], page, due)
+                self._settle((closed,), alerts)
+                self._evidence.release(model.name)
         elif due.step in ("cuts", "calibration"):
             later = due.until_ms + max(model.window_ms, (due.until_ms - due.from_ms) // 4)
             self.standings[model.name] = replace(standing, learn_until_ms=later, reason=learned.reason)
@@ -258,10 +262,8 @@ class Engine:
 
     def ahead(self) -> set[str]:
         """Partitions to be paused because others are far behind in event time."""
-        found: set[str] = set()
-        for name, model in self.plan.models.items():
-            found |= self.watermark.ahead(self._gates(name), MOST_AHEAD * model.window_ms + model.lateness_ms)
-        return found
+        models = self.plan.models.items()
+        return {p for name, m in models for p in self.watermark.ahead(self._gates(name), MOST_AHEAD * m.window_ms + m.lateness_ms)}
 
     # ---- windows
 

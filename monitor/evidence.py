@@ -63,6 +63,10 @@ class Evidence:
         chain = self._chains[model]
         self._states[model] = chain.thaw(chain.reset(self._states[model]))
 
+    def leaderless(self, model: str) -> bool:
+        """Is no stream left by which the end of an open incident could be told?"""
+        return not self._states[model].part.any()
+
     def clock(self, model: str) -> Clock:
         """The clock that its windows follow, where no time zone is named."""
         return self._states[model].clock

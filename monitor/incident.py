@@ -44,7 +44,7 @@ class Incident:
     events: int = 0
     rule: str = ""
     resolved_ms: int | None = None
-    resolution: str = ""  # recovered | answered | escalated
+    resolution: str = ""  # recovered | answered | escalated | level learnt anew | plan changed
     answers: tuple[Answer, ...] = ()
     told_ms: int | None = None
 

@@ -51,6 +51,12 @@ def boost(standing: Standing, model: Model, now_ms: int) -> float:
     return max(0.0, ledger.boost - FALSE_STEP * periods) / LN10
 
 
+def latch_of(open_incidents: Sequence[Incident]) -> Incident | None:
+    """The page that is open, or what stands for one where the model's mode allows none."""
+    live = (i for i in open_incidents if i.kind == "statistical" and i.rule != TREND)
+    return next((i for i in live if i.severity != "ticket" or i.rule == "latched"), None)
+
+
 def subjects_of(leads: Sequence[Lead], model: Model) -> tuple[Subject, ...]:
     """One entry per schema column, its strongest statistic first, its shares added up."""
     what = {column.name: column.statistic for column in model.columns}
@@ -105,9 +111,8 @@ def judge(
 
     ledger = replace(standing.ledger, judged_ms=standing.ledger.judged_ms + model.window_ms)
     standing = replace(standing, ledger=ledger)
-    live = [i for i in open_incidents if i.kind == "statistical" and i.rule != TREND]
-    latched = next((i for i in live if i.severity != "ticket" or i.rule == "latched"), None)
-    ticket = next((i for i in live if i is not latched), None)
+    latched = latch_of(open_incidents)
+    ticket = next((i for i in open_incidents if i.kind == "statistical" and i.rule != TREND and i is not latched), None)
     out = _Outbox(list(rule_incidents), list(rule_alerts))
     # what a rule has told of this column is the same fault: recorded, held, and nobody is woken twice
     told = {s.name for i in (*open_incidents, *rule_incidents) if i.kind == "rule" and i.resolved_ms is None for s in i.subjects}

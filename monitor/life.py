@@ -18,6 +18,7 @@ from monitor.again import columns_of_subjects, levelled, refitting, shunning
 from monitor.alert import Alert
 from monitor.incident import Answer, Incident
 from monitor.judge import FALSE_STEP, LN10, boost
+from monitor.learning import Due
 from monitor.plan import Model
 from monitor.standing import Expected, Standing
 
@@ -57,6 +58,18 @@ def _consequences(model: Model, standing: Standing, incident: Incident, answer: 
         case "expected":
             return _expecting(model, standing, incident, answer, now_ms)
     return standing
+
+
+def overtaken(standing: Standing, page: Incident, due: Due) -> tuple[Incident, list[Alert], Standing]:
+    """The open page closed after a step of learning that left it no leader: its columns have another level, so it can never recover.
+
+    It would stay open for good, and latch the model: a page on the prediction, say, of a version that serves no more.
+    """
+    closed = replace(page, resolved_ms=max(due.until_ms, page.opened_ms), resolution="level learnt anew")
+    # what came since the new level began is its reference, and is not left out with the page
+    since_ms = max((level.from_ms for level in due.levels if {*level.columns} & {*due.columns}), default=due.until_ms)
+    standing = shunning(standing, replace(closed, resolved_ms=max(since_ms, page.onset_ms)))
+    return closed, [Alert(f"{closed.id}:resolved", "resolved", closed)] if closed.severity != "note" else [], standing
 
 
 def _expecting(model: Model, standing: Standing, incident: Incident, answer: Answer, now_ms: int) -> Standing:

@@ -14,6 +14,7 @@ CLOSED: Final = {
     "recovered": "resolved: the change is gone",
     "answered": "resolved by the answer",
     "escalated": "closed: a page says it now",
+    "level learnt anew": "closed: what it told of has another level by now, and is judged by that",
     "plan changed": "closed: the plan of the model has changed, and it learns afresh",
 }
 _ANEW = (

@@ -221,6 +221,20 @@ def test_a_version_that_the_events_tell_is_a_deployment(life: Life) -> None:
     assert life.walk.engine.standings["m"].version == "2"
 
 
+def test_a_page_that_a_deployment_overtakes_does_not_stay_open_for_good(life: Life) -> None:
+    life.go(12, version="1")
+    life.go(6, version="1", yes=0.75)
+    life.go(48, version="2", yes=0.75)
+    (page,) = life.incidents()
+    assert page.resolution == "level learnt anew", "nothing is left by which it could recover"
+    assert [a.event for a in life.alerts() if a.incident.id == page.id] == ["opened", "resolved"]
+    begun_ms = life.now_ms - 48 * HOUR_MS
+    ((_, _, until_ms),) = life.walk.engine.standings["m"].shunned
+    assert until_ms == begun_ms, "the windows since are the new level's reference"
+    life.go(24, version="2", yes=0.3)
+    assert len(life.incidents()) == 2, "and it latches no longer"
+
+
 def test_weekly_deployments_do_not_make_it_deaf(life: Life) -> None:
     for week in range(3):
         life.go(48, version=str(week), yes=0.3 + 0.1 * week)
