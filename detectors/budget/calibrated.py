@@ -20,7 +20,7 @@ from detectors.streams.cells import Layout
 from detectors.streams.shape import Panel, Rates, Shape, Stream
 
 Floats = NDArray[np.float64]
-VERSION = 7
+VERSION = 8
 AUTO = "auto"  # the time zone that is found in the traffic
 UTC_ALWAYS = Clock()
 

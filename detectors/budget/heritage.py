@@ -59,9 +59,10 @@ def forget(calibration: Calibration, state: State, zero: State, columns: Collect
 def carried(warm: State, after: Calibration, state: State, before: Calibration) -> State:
     """`warm`, a state of the calibration `after`, with the evidence of `state`, one of `before`, in all streams that both have.
 
-    A stream is the same when column, statistic, cadence and law are (of levels: the cell too); a pooled one when family and cadence
-    are, or its direction is nearly. Where its weight grew, its sums are scaled down by as much, so that no M is larger than it was. What an
-    incident holds stays held, at the level it was held at. The clock of each stream goes on where it was: time is credited once.
+    A stream is the same when column, statistic, cadence and law are (of levels: the cell too; of mixes: when the direction is
+    nearly); a pooled one when family and cadence are, or its direction is nearly. Where its weight grew, its sums are scaled down
+    by as much, so that no M is larger than it was. What an incident holds stays held, at the level it was held at. The clock of
+    each stream goes on where it was: time is credited once.
     """
     new, old = _pairs(after, before)
     out: dict[str, Any] = {}
@@ -94,23 +95,39 @@ def _pairs(after: Calibration, before: Calibration) -> tuple[Ints, Ints]:
     pairs = [(i, known[key]) for i, key in enumerate(_names(after)) if key in known]
     S, T = len(after.shape.streams), len(before.shape.streams)
     pairs += [(S + int(f), T + int(g)) for f, g in np.argwhere(_likeness(after, before) > ALIKE)]
+    now, then = _mixes(after), _mixes(before)
+    pairs += [(i, j) for i, a in now.items() for j, b in then.items() if sum(v * b.get(k, 0.0) for k, v in a.items()) > ALIKE]
     found = np.array(sorted(pairs), np.int64).reshape(-1, 2)
     return found[:, 0], found[:, 1]
 
 
 def _names(calibration: Calibration) -> list[tuple[object, ...]]:
-    """What each stream is called whatever its number, pooled energies included; no two directions share a name."""
+    """What each stream is called whatever its number, pooled energies included; no two directions share a name, of a mix none has one."""
     c, layout, rates = calibration, calibration.shape.layout, calibration.shape.rates
     first = VALUES * len(layout.columns)
     out: list[tuple[object, ...]] = []
     for s in c.shape.streams:
         start, width = layout.bounds[s.column], layout.bounds[s.column + 1] - layout.bounds[s.column]
         cell = (int(rates.places[rates.bounds[s.place - first]] - start), int(width)) if s.statistic == "level" else ()
-        out.append((layout.columns[s.column].name, s.statistic, s.cadence, s.law, cell))
+        out.append((layout.columns[s.column].name, s.statistic, s.cadence, s.law, object() if s.statistic == "mix" else cell))
     F = len(c.pool.root)
     out += [("", "direction", p, F, id(c)) for p in range(F)]
     family = {int(f): c.shape.streams[m].statistic for m, f in zip(c.pool.members, c.pool.family, strict=True)}
     return out + [("", family[c.pool.of_family(p)], int(c.pool.cadence[p]), "energy", ()) for p in range(F, c.pool.size)]
+
+
+def _mixes(calibration: Calibration) -> dict[int, dict[tuple[str, int], float]]:
+    """The streams of mixes: their directions as unit vectors over column and cell."""
+    shape, panel = calibration.shape, calibration.shape.panel
+    out: dict[int, dict[tuple[str, int], float]] = {}
+    for i, s in enumerate(shape.streams):
+        if s.statistic == "mix":
+            live = panel.shares[s.column] > 0
+            cells = panel.places[s.column, live] - shape.layout.bounds[s.column]
+            along = panel.direction[s.place % VALUES, s.column, live] * np.sqrt(panel.shares[s.column, live])
+            name = shape.layout.columns[s.column].name
+            out[i] = {(name, int(b)): float(v) for b, v in zip(cells, along / np.linalg.norm(along), strict=True)}
+    return out
 
 
 def _likeness(after: Calibration, before: Calibration) -> Floats:

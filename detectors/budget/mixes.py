@@ -1,7 +1,8 @@
-"""The direction in which the mix of a categorical column usually moves: the first principal component of its hourly residuals.
+"""The directions in which the mix of a categorical column usually moves: principal components of its residuals by hour and by six hours.
 
-A mix that wanders or swings along one direction would speak in chi-square every time, squared and without a sign. As a signed stream
-of its own it can be followed like any location, and chi-square keeps what is left.
+A mix that wanders or swings along a direction would speak in chi-square every time, squared and without a sign. As a signed stream
+of its own it can be followed like any location, and chi-square keeps what is left. Two are looked for, since the liveliest within a day
+(jobs, glitches) need not be the one that wanders over a week; in merged cells, where rare levels do not drown it.
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ from numpy.typing import NDArray
 
 from detectors.budget.profile import Hours
 from detectors.streams.expected import expected
-from detectors.streams.shape import Panel
+from detectors.streams.shape import DIRECTIONS, Panel
 
 Floats = NDArray[np.float64]
-LEAST_HOURS = 48
+LEAST_BLOCKS = 48
+BLOCKS = (1, 6)  # hours: a slow wander stands out of more events, a fast one of fewer
+BEYOND = 1.3  # times the largest eigenvalue that sampling alone makes
 
 
 def directions(panel: Panel, gamma: Floats, hours: Hours) -> Floats:
-    """Per column and cell (K, B): loadings v_b / sqrt(p_b) where the hours vary along v beyond what sampling explains, else zero."""
-    out = np.zeros_like(panel.shares)
-    if len(hours.day) < LEAST_HOURS:
+    """Per direction, column and cell (2, K, B): v_b / sqrt(p_b) where blocks vary along v beyond what sampling explains, else zero.
+
+    Of the two block lengths the one with the larger eigenvalue decides, in units of the edge (1 + sqrt(cells / blocks))^2 of Marchenko
+    and Pastur; the second direction is sought in what the first leaves. One degree of freedom is left to chi-square.
+    """
+    out = np.zeros((DIRECTIONS, *panel.shares.shape))
+    if len(hours.day) < LEAST_BLOCKS:
         return out
     due = expected(panel, gamma, hours.x)
     zero = np.zeros((*hours.below.shape[:2], 1))
@@ -28,12 +35,37 @@ def directions(panel: Panel, gamma: Floats, hours: Hours) -> Floats:
     for k in np.flatnonzero(~panel.numeric):
         cells = np.flatnonzero(panel.shares[k] > 0)
         rows = hours.n[:, k] > 0
-        if len(cells) < 3 or rows.sum() < LEAST_HOURS:
+        if len(cells) < 3:
             continue
-        p = due[rows][:, k, cells]
-        r = np.clip((share[rows][:, k, cells] - p) * np.sqrt(hours.n[rows, k, None] / p), -8, 8)
-        values, vectors = np.linalg.eigh(r.T @ r / len(r))
-        if values[-1] > 1.3 * (1 + np.sqrt(len(cells) / len(r))) ** 2:
-            along = vectors[:, -1] * (1.0 if vectors[0, -1] >= 0 else -1.0)
-            out[k, cells] = along / np.sqrt(panel.shares[k, cells])
+        merge = np.eye(int(panel.merge[k].max()) + 1)[panel.merge[k, cells]]
+        n = hours.n[rows, k, None]
+        apart = [_apart(n * share[rows][:, k, cells] @ merge, n * due[rows][:, k, cells] @ merge, hop) for hop in BLOCKS]
+        usual = panel.shares[k, cells] @ merge
+        for d, along in enumerate(_liveliest([r for r in apart if len(r) >= LEAST_BLOCKS], min(DIRECTIONS, len(usual) - 2))):
+            out[d, k, cells] = merge @ (along / np.sqrt(usual))
+    return out
+
+
+def _apart(found: Floats, due: Floats, hop: int) -> Floats:
+    """Residuals of blocks of `hop` hours in sd, one row each."""
+    at = np.arange(0, len(found) - hop + 1, hop)
+    if not len(at):
+        return found[:0]
+    found, due = (np.add.reduceat(x[: at[-1] + hop], at, axis=0) for x in (found, due))
+    out: Floats = np.clip((found - due) / np.sqrt(np.maximum(due, 1e-9)), -8, 8)
+    return out
+
+
+def _liveliest(apart: list[Floats], most: int) -> list[Floats]:
+    """Up to `most` unit vectors along which residuals vary beyond sampling, each orthogonal to those before."""
+    out: list[Floats] = []
+    while apart and len(out) < most:
+        tops = [np.linalg.eigh(r.T @ r / len(r)) for r in apart]
+        excess = [values[-1] / (BEYOND * (1 + np.sqrt(r.shape[1] / len(r))) ** 2) for r, (values, _) in zip(apart, tops, strict=True)]
+        best = int(np.argmax(excess))
+        if excess[best] <= 1:
+            break
+        top: Floats = tops[best][1][:, -1]
+        out.append(top * np.sign(top[np.argmax(np.abs(top))]))
+        apart = [r - np.outer(r @ top, top) for r in apart]
     return out

@@ -81,7 +81,7 @@ def _told(c: Calibration, i: int, effect: float, typical: float) -> float:
     if s.statistic == "scale":
         return 100 * (math.exp(min(effect / SCALE_SLOPE, 5.0)) - 1)
     if s.statistic == "categories":  # Wilson and Hilferty's cube root backwards
-        df = max(float(c.shape.panel.merge[s.column].max()) - float(c.shape.panel.direction[s.column].any()), 1.0)
+        df = max(float(c.shape.panel.merge[s.column].max()) - float(c.shape.panel.direction[:, s.column].any(-1).sum()), 1.0)
         spread = 2 / (9 * df)
         return (df * (effect * math.sqrt(spread) + 1 - spread) ** 3 - df) / typical
     q = float(c.shape.rates.share[s.place - VALUES * len(c.shape.layout.columns)])

@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from detectors.streams.expected import FLOOR, cuts_of, steps
 from detectors.streams.scores import NAMES, chi_square, smooth_scores, wilson_hilferty
-from detectors.streams.shape import MERGED, VALUES, Panel, Shape
+from detectors.streams.shape import DIRECTIONS, MERGED, VALUES, Panel, Shape
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,9 +40,11 @@ def measure(shape: Shape, counts: Ints, shares: Floats) -> Measured:
     location = smooth_scores(cells, shares, 1)
     moved = np.where(panel.numeric[:, None], at_own_location(panel, cells, shares), shares)
     scores = smooth_scores(cells, moved)
-    mix = along(panel, shares)
-    scores[..., 0] = np.where(panel.numeric, location[..., 0], (cells * mix).sum(-1) / root[..., 0])
-    rest, size = _rest(panel, cells, moved, mix)
+    scores[..., 0] = np.where(panel.numeric, location[..., 0], 0.0)
+    mixing = np.flatnonzero(panel.direction.any((0, 2)))
+    mix = along(panel.direction[:, mixing], shares[..., mixing, :])
+    scores[..., mixing, :DIRECTIONS] = np.moveaxis((cells[..., mixing, :] * mix).sum(-1), 0, -1) / root[..., mixing, :]
+    rest, size = _rest(panel, cells, moved, mixing, mix)
     lead = counts.shape[:-1]
     high, more = _spike(cells, moved)
     value = np.concatenate([scores, rest[..., None], high[..., None]], axis=-1).reshape(*lead, -1)
@@ -83,25 +85,39 @@ def at_own_location(panel: Panel, cells: Floats, shares: Floats) -> Floats:
     return moved
 
 
-def along(panel: Panel, shares: Floats) -> Floats:
-    """Each categorical column's direction, of mean zero and variance one under the expected shares; zero where there is none."""
-    if not panel.direction.any():
-        return np.zeros_like(shares)
-    centred = (panel.direction - (shares * panel.direction).sum(-1, keepdims=True)) * (panel.shares > 0)
-    size = (shares * centred * centred).sum(-1, keepdims=True)
-    return np.where(size > 1e-9, centred / np.sqrt(np.maximum(size, 1e-9)), 0.0)
+def along(direction: Floats, shares: Floats) -> Floats:
+    """Directions (D, K, B) made orthonormal under the expected shares (..., K, B), and of mean zero: (D, ..., K, B).
+
+    Zero where there is none, or none that the ones before leave.
+
+    >>> along(np.array([[[1.0, 0.0, 0.0]], [[1.0, 1.0, 0.0]]]), np.array([[0.5, 0.25, 0.25]])).round(2)[:, 0]
+    array([[ 1.  , -1.  , -1.  ],
+           [ 0.  ,  1.41, -1.41]])
+    """
+    out = np.zeros((len(direction), *shares.shape))
+    for d, raw in enumerate(direction):
+        new = (raw - (shares * raw).sum(-1, keepdims=True)) * (shares > 0)
+        for before in out[:d]:
+            new -= (shares * before * new).sum(-1, keepdims=True) * before
+        size = (shares * new * new).sum(-1, keepdims=True)
+        out[d] = np.where(size > 1e-9, new / np.sqrt(np.maximum(size, 1e-9)), 0.0)
+    return out
 
 
-def _rest(panel: Panel, cells: Floats, shares: Floats, mix: Floats) -> tuple[Floats, Floats]:
+def _rest(panel: Panel, cells: Floats, shares: Floats, mixing: Ints, mix: Floats) -> tuple[Floats, Floats]:
     """Chi-square over merged cells less the directions that have streams of their own: (normal value, effect per event)."""
-    merged, of, own = _merged(panel, np.stack([cells, shares, shares * mix]))  # own: the direction in merged cells, of which a part is lost
+    merged, of = _merged(panel.merge, np.stack([cells, shares]))
     rest = chi_square(merged, of)
-    free = np.where(panel.numeric, len(NAMES), panel.direction.any(-1))
-    gone = (smooth_scores(merged, of) ** 2).sum(-1)
-    kept = np.where(of > 0, own / np.maximum(of, 1e-300), 0.0)
-    power = np.maximum((own * kept).sum(-1), 1e-9)
-    taken = (merged * kept).sum(-1) ** 2 / (power * np.maximum(cells.sum(-1), 1.0))
-    rest = rest - np.where(panel.numeric, gone, np.where(panel.direction.any(-1), taken, 0.0))
+    gone = np.where(panel.numeric, (smooth_scores(merged, of) ** 2).sum(-1), 0.0)
+    if len(mixing):
+        usual, some = of[..., mixing, :], merged[..., mixing, :]
+        own = _merged(
+            panel.merge[mixing], shares[..., mixing, :] * mix
+        )  # in merged cells; other cells than a direction was learnt in lose a part
+        kept = along(np.divide(own, usual, out=np.zeros_like(own), where=usual > 0), usual)
+        gone[..., mixing] = ((some * kept).sum(-1) ** 2).sum(0) / np.maximum(some.sum(-1), 1.0)
+    rest = rest - gone
+    free = np.where(panel.numeric, len(NAMES), panel.direction.any(-1).sum(0))
     df = np.maximum(panel.merge.max(-1, initial=0) - free, 1).astype(float)
     return wilson_hilferty(rest, df), (rest - df) / np.maximum(cells.sum(-1), 1.0)
 
@@ -122,9 +138,9 @@ def _spike(cells: Floats, shares: Floats) -> tuple[Floats, Floats]:
     return 2 * high, (found - (usual - 0.375)) / np.maximum(n, 1.0)
 
 
-def _merged(panel: Panel, cells: Floats) -> Floats:
-    rows, width = panel.merge.shape
-    key = (np.arange(rows)[:, None] * MERGED + panel.merge).ravel()  # ascending: merged cells are runs of neighbours
+def _merged(merge: Ints, cells: Floats) -> Floats:
+    rows, width = merge.shape
+    key = (np.arange(rows)[:, None] * MERGED + merge).ravel()  # ascending: merged cells are runs of neighbours
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     flat = cells.reshape(-1, rows * width)
     out = np.zeros((len(flat), rows * MERGED))

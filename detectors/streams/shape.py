@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 USUAL = 200  # one event in so many makes a cell beyond the cut ones an ordinary cell
 MERGED = 30  # cells of the omnibus statistic; more cells only add noise
+DIRECTIONS = 2  # along which the mix of a categorical column is followed
 VALUES = len(NAMES) + 2  # what one numeric column measures: four scores, the rest, the highest spike
 
 
@@ -39,7 +40,7 @@ class Panel:
 
     Quantile cells keep their order; levels go by falling share. `places` (K, B) in the flat vector, a pad pointing at the zero
     that `measure` appends; `shares` (K, B) of the reference; `merge` (K, B) the merged cell of each cell;
-    `direction` (K, B) along which the mix of a categorical column usually moves, zero where it does not.
+    `direction` (DIRECTIONS, K, B) along which the mix of a categorical column usually moves, zero where it does not.
     """
 
     places: Ints
@@ -129,7 +130,7 @@ def _panel(layout: Layout, totals: Ints, typical: Floats, directions: Floats | N
             places[row, :k], shares[row, :k] = cells, seen / seen.sum()
             merge[row, :k] = merge_map(shares[row, :k], int(np.clip(typical[row] / 3, 8, MERGED)))
             merge[row, k:] = merge[row, k - 1]
-    along = np.zeros_like(shares) if directions is None else directions
+    along = np.zeros((DIRECTIONS, *shares.shape)) if directions is None else directions
     return Panel(places, shares, merge, np.array([c.kind == "numeric" for c in layout.columns], bool), along)
 
 
@@ -158,7 +159,7 @@ def shape(layout: Layout, totals: Ints, typical: Floats, cadences: tuple[int, ..
     """Freeze shares, merged cells and streams from the reference's totals.
 
     `totals` (width,) are the reference's cells summed over time; `typical` (columns,) the median number of events in a window
-    that has any; `cadences` those that the reference is long enough to calibrate; `directions` (K, B) as in
+    that has any; `cadences` those that the reference is long enough to calibrate; `directions` as in
     `Panel`, once they are known. Weights sum to 1 over the streams.
     """
     panel = _panel(layout, totals, typical, directions)
@@ -183,8 +184,7 @@ def shape(layout: Layout, totals: Ints, typical: Floats, cadences: tuple[int, ..
             raw += [(i, name, "signed", VALUES * i + k) for k, name in enumerate(NAMES) if powers[k]]
         if merged >= (8 if panel.numeric[i] else 3):
             raw.append((i, "shape" if panel.numeric[i] else "categories", "omnibus", VALUES * i + len(NAMES)))
-        if not panel.numeric[i] and panel.direction[i].any():
-            raw.append((i, "mix", "signed", VALUES * i))
+        raw += [(i, "mix", "signed", VALUES * i + d) for d, along in enumerate(panel.direction[:, i]) if along.any()]
         if merged >= 8 and panel.numeric[i]:
             raw.append((i, "spike", "omnibus", VALUES * i + len(NAMES) + 1))
     base = VALUES * len(layout.columns)

@@ -11,7 +11,7 @@ import pytest
 from detectors.budget.calibration import Options, calibrate
 from detectors.budget.chain import Chain, Reading, State
 from detectors.budget.history import History
-from detectors.layout import Column
+from detectors.layout import Column, columns_of
 from detectors.testing.steps import walk
 from detectors.testing.traffic import WINDOW_MS, Drift
 
@@ -99,6 +99,28 @@ def test_levels_are_told_apart_by_their_cells(chain: Chain, live: Live) -> None:
     marked.sums[levels] = np.arange(1.0, len(levels) + 1)[:, None, None]
     heir = chain.inherit(chain.zero(), chain, marked)
     np.testing.assert_array_equal(heir.sums[levels], marked.sums[levels])
+
+
+def test_a_mix_is_told_by_its_direction() -> None:
+    """Learnt anew, the two directions of a column may change places: each one's evidence must still come to itself."""
+    rng = np.random.default_rng(8)
+    columns = columns_of("x", "categorical", "inputs")
+    T = 288 * 14
+    swings = np.repeat(rng.normal(size=(T // 12, 2)), 12, axis=0) * [0.2, 0.1]
+    loadings = np.array([[1.0, -1.0, 0, 0, 0, 0], [0, 0, 1.0, -1.0, 0, 0]])
+    cells = rng.poisson(50 * np.clip(1 + swings @ loadings, 0, None))
+    past = History(np.arange(T) * WINDOW_MS, WINDOW_MS, {"x": np.c_[np.zeros((T, 4), np.int64), cells]})
+    before = calibrate(columns, past, Options(WINDOW_MS))
+    panel = before.shape.panel
+    after = replace(before, shape=replace(before.shape, panel=replace(panel, direction=panel.direction[::-1])))
+    mixes = [i for i, s in enumerate(before.shape.streams) if s.statistic == "mix"]
+    assert len(mixes) == 2
+    old, new = Chain(before), Chain(after)
+    marked = old.zero()
+    marked.sums[mixes] = np.array([1.0, 2.0])[:, None, None]
+    heir = new.inherit(new.zero(), old, marked)
+    np.testing.assert_array_equal(heir.sums[mixes], marked.sums[mixes[::-1]])
+    np.testing.assert_array_equal(old.inherit(old.zero(), old, marked).sums[mixes], marked.sums[mixes])
 
 
 def test_states_of_other_chains_are_refused(chain: Chain, renewed: Chain) -> None:

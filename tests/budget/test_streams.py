@@ -15,9 +15,9 @@ from detectors.layout import columns_of
 from detectors.streams import blocks
 from detectors.streams.cells import layout
 from detectors.streams.expected import cuts_of, from_cuts
-from detectors.streams.measure import at_own_location, measure
+from detectors.streams.measure import along, at_own_location, measure
 from detectors.streams.scores import polynomials, smooth_scores
-from detectors.streams.shape import VALUES, Panel, shape
+from detectors.streams.shape import DIRECTIONS, VALUES, Panel, shape
 
 WINDOW = 300_000
 shares_of = st.integers(5, 40).flatmap(lambda b: arrays(float, b, elements=st.floats(0.05, 1.0))).map(lambda p: p / p.sum())
@@ -44,7 +44,7 @@ def test_two_cells_know_location_only() -> None:
 
 def panel(shares: np.ndarray) -> Panel:
     k = len(shares)
-    return Panel(np.arange(k)[None], shares[None], np.zeros((1, k), np.int64), np.ones(1, bool), np.zeros((1, k)))
+    return Panel(np.arange(k)[None], shares[None], np.zeros((1, k), np.int64), np.ones(1, bool), np.zeros((DIRECTIONS, 1, k)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -151,6 +151,50 @@ def test_a_mix_that_sways_has_a_direction_and_noise_has_none() -> None:
     rest = next(s for s in again.streams if s.statistic == "categories")
     assert abs(np.corrcoef(values.value[:, mix.place], sway)[0, 1]) > 0.8
     assert abs(np.corrcoef(values.value[:, rest.place], sway**2)[0, 1]) < 0.3
+
+
+def test_a_slow_mix_is_found_beside_a_lively_one_and_among_rare_levels() -> None:
+    """Two levels sway from hour to hour; fifty rare ones drift together over days, too little to be seen in an hour."""
+    rng = np.random.default_rng(7)
+    hours, n, width = 480, 500, 60
+    usual = np.r_[np.full(10, 0.08), np.full(50, 0.004)]
+    fast, slow = rng.normal(size=hours), np.repeat(rng.normal(size=20), 24)
+    lively, rare = np.r_[1.0, -1.0, np.zeros(58)], np.r_[np.zeros(2), np.full(8, -0.25), np.full(50, 0.8)]
+    counts = np.stack([rng.multinomial(n, usual * (1 + 0.3 * a * lively + 0.09 * b * rare)) for a, b in zip(fast, slow, strict=True)])
+    place = layout(columns_of("x", "categorical", "inputs"), {"x": 4 + width})
+    flat = np.c_[np.zeros((hours, 4), np.int64), counts]
+    first = shape(place, flat.sum(0), np.array([float(n)]), (1,))
+    cells = flat[:, first.panel.places[0]]
+    below = (cells.cumsum(1)[:, :-1] / n)[:, None]
+    sums = Hours(np.ones((hours, 1)), np.full((hours, 1), float(n)), below, np.arange(hours) // 24)
+    found = directions(first.panel, cuts_of(first.panel.shares)[None], sums)
+    got = shape(place, flat.sum(0), np.array([float(n)]), (1,), found)
+    values = measure(got, flat, np.tile(got.panel.shares, (hours, 1, 1))).value
+    mixes = [s.place for s in got.streams if s.statistic == "mix"]
+    assert len(mixes) == DIRECTIONS
+    assert abs(np.corrcoef(values[:, mixes[0]], fast)[0, 1]) > 0.9
+    assert abs(np.corrcoef(values[:, mixes[1]].reshape(20, 24).mean(1), slow[::24])[0, 1]) > 0.9
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.floats(-0.05, 0.05), st.floats(-0.05, 0.05))
+def test_chi_square_is_blind_along_the_directions_and_nowhere_else(seed: int, one: float, two: float) -> None:
+    rng = np.random.default_rng(seed)
+    shares = np.sort(rng.dirichlet(np.full(8, 5.0)) * 0.9 + 0.0125)[::-1]
+    totals = np.r_[np.zeros(4, np.int64), (shares * 1_000_000).astype(np.int64)]
+    place = layout(columns_of("x", "categorical", "inputs"), {"x": 12})
+    got = shape(place, totals, np.array([1e6]), (1,), rng.normal(size=(DIRECTIONS, 1, 8)))
+    usual = got.panel.shares[0]
+    mix = along(got.panel.direction[:, 0], usual)
+    np.testing.assert_allclose((mix * usual) @ mix.T, np.eye(DIRECTIONS), atol=1e-9)
+    other = along(np.r_[got.panel.direction[:, 0], rng.normal(size=(1, 8))], usual)[-1]
+    moved = np.stack([usual, usual * (1 + one * mix[0] + two * mix[1]), usual * (1 + 0.1 * other)])
+    flat = np.zeros((3, 12), np.int64)
+    flat[:, got.panel.places[0]] = np.rint(10_000_000 * moved)
+    rest = next(s.place for s in got.streams if s.statistic == "categories")
+    values = measure(got, flat, np.tile(usual, (3, 1, 1))).value[:, rest]
+    np.testing.assert_allclose(values[1], values[0], atol=1e-6)
+    assert values[2] > values[0] + 3
 
 
 @settings(max_examples=60, deadline=None)
