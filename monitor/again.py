@@ -7,8 +7,9 @@
 | rebase | "new normal", a deployment | 6 h, a day and a week after the change | the windows since the change |
 | trend | every reference | Mondays at 03:00 UTC | the last seven days |
 
-Pages that nobody called false are left out of what is learnt. All times are event times, so a replay learns when the
-live run learnt; the model's next windows wait for the step, as they do for the first calibration.
+Pages that nobody called false are left out of what is learnt, and of their columns what announced events cover. All times
+are event times, so a replay learns when the live run learnt; the model's next windows wait for the step, as they do for the
+first calibration.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from monitor.standing import AgainStep, Level, Standing, Wanted
 HOUR_MS = 3_600_000
 NIGHT_MS, MONDAY_MS = 2 * HOUR_MS, 4 * DAY_MS + 3 * HOUR_MS  # 1 January 1970 was a Thursday
 WEEK_MS = 7 * DAY_MS
+MONTH_MS = 4 * WEEK_MS  # as far back as anything is learnt from
 FULL_DAYS = 27.9  # a reference of 28 days is final
 SETTLING_MS = (6 * HOUR_MS, DAY_MS, WEEK_MS)  # a changed level is told from so much, and firmed up
 LEAST_WINDOWS = 12  # a level is not told from fewer
@@ -54,7 +56,7 @@ def due(
 ) -> tuple[Due | None, Standing]:
     """What the engine has to wait for at the end of a window, if anything, and the standing with all that recurs in it.
 
-    Nights are put off while a page is open: its windows are no reference.
+    Nights are put off while a page is open, and so is the firming up of levels: its windows are no reference. A refit does without them.
     """
     calibration = reference.calibration
     have = {want.step for want in standing.wanted}
@@ -62,24 +64,29 @@ def due(
         standing = wanting(standing, Wanted("trend", after(end_ms, MONDAY_MS, WEEK_MS)))
     if "nightly" not in have and model.reference.recalibrate and calibration is not None and calibration.days < FULL_DAYS:
         standing = wanting(standing, Wanted("nightly", _longer(reference, calibration.days, end_ms)))
-    latched = any(i.kind == "statistical" and i.severity == "page" for i in open_incidents)
+    pages = [(i.onset_ms, end_ms) for i in open_incidents if i.kind == "statistical" and i.severity == "page"]
+    standing = _put_off(standing, end_ms) if pages else standing
     ripe = [want for want in standing.wanted if want.ripe_ms <= end_ms]
-    if latched and any(want.step == "nightly" for want in ripe):
-        standing = wanting(standing, Wanted("nightly", after(end_ms, NIGHT_MS, DAY_MS)), instead_of="nightly")
-        ripe = [want for want in ripe if want.step != "nightly"]
     if not ripe:
         return None, standing
     want = ripe[0]
-    month_ms = end_ms - 4 * WEEK_MS
-    levels = standing.levels if want.step in ("nightly", "rebase") else ()
+    month_ms = end_ms - MONTH_MS
     from_ms = {
         "nightly": max(reference.from_ms, month_ms), "refit": month_ms, "trend": end_ms - WEEK_MS,
-        "rebase": max(month_ms, min((level.from_ms for level in levels), default=month_ms)),
+        "rebase": max(month_ms, min((level.from_ms for level in standing.levels), default=month_ms)),
     }[want.step]  # fmt: skip
+    shunned = [(start_ms, until_ms) for _, start_ms, until_ms in standing.shunned]
     return Due(
-        want.step, model.name, from_ms, end_ms, left_out=tuple((start_ms, until_ms) for _, start_ms, until_ms in standing.shunned),
-        columns=want.columns, levels=levels, false_ms=standing.false_ms or end_ms,
+        want.step, model.name, from_ms, end_ms, left_out=(*shunned, *(pages if want.step == "refit" else ())),
+        columns=want.columns, levels=standing.levels, calendar=standing.calendar, false_ms=standing.false_ms or end_ms,
     ), standing  # fmt: skip
+
+
+def _put_off(standing: Standing, end_ms: int) -> Standing:
+    """Until the next night: what is ripe, would learn from the windows of an open page, and can wait."""
+    waits = [w for w in standing.wanted if w.ripe_ms <= end_ms and (w.step == "nightly" or (w.step == "rebase" and not w.mutes))]
+    kept = tuple(w for w in standing.wanted if w not in waits)
+    return wanting(replace(standing, wanted=kept), *(replace(w, ripe_ms=after(end_ms, NIGHT_MS, DAY_MS)) for w in waits))
 
 
 def _longer(reference: Reference, days: float, end_ms: int) -> int:
@@ -100,14 +107,24 @@ def attended(model: Model, standing: Standing, step: str, learnt: Reference | No
     if want is None:
         return standing
     standing = replace(standing, wanted=tuple(w for w in standing.wanted if w is not want))
-    if step == "rebase" and want.mutes and learnt is None:
-        return wanting(standing, replace(want, ripe_ms=now_ms + max(SETTLING_MS[0], LEAST_WINDOWS * model.window_ms)))
+    unknown = _unknown(want, learnt) if step == "rebase" and want.mutes else ()
+    if unknown:
+        later_ms = now_ms + max(SETTLING_MS[0], LEAST_WINDOWS * model.window_ms)
+        return wanting(standing, replace(want, columns=unknown, ripe_ms=later_ms))
     if step == "refit" and learnt is not None and learnt.calibration is not None and learnt.calibration.report["refit"]["calm"]:
         ledger = replace(standing.ledger, boost=min(boost(standing, model, now_ms) * LN10, FALSE_STEP), boost_ms=now_ms)
         standing = replace(standing, ledger=ledger)
     if step == "refit" and not any(w.step == "refit" for w in standing.wanted):
         return replace(standing, false_ms=None)
     return standing
+
+
+def _unknown(want: Wanted, learnt: Reference | None) -> tuple[str, ...]:
+    """Columns of a want whose level is not known yet: too few windows of theirs have come since it changed."""
+    if learnt is None or learnt.calibration is None:
+        return want.columns
+    known = learnt.calibration.report.get("rebased", {})
+    return tuple(name for name in want.columns if name not in known or known[name]["from_ms"] < want.from_ms)
 
 
 def levelled(model: Model, standing: Standing, columns: Iterable[str], from_ms: int) -> Standing:

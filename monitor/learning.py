@@ -20,7 +20,7 @@ from detectors.budget.chain import Chain, Lead
 from detectors.budget.clock import Clock
 from detectors.budget.episodes import learnt as without_incidents
 from detectors.budget.history import History
-from detectors.budget.rebase import rebase
+from detectors.budget.rebase import LEAST_WINDOWS, rebase
 from detectors.budget.refit import refit
 from detectors.budget.trend import trend
 from detectors.cuts import Cuts, learn
@@ -29,7 +29,7 @@ from detectors.summary import Summary
 from monitor.changes import WindowRow
 from monitor.plan import DAY_MS, Model
 from monitor.reference import Reference, pack_cells, unpack_cells
-from monitor.standing import AgainStep, Level, Standing
+from monitor.standing import AgainStep, Expected, Level, Standing
 from monitor.verdict import Verdict
 
 FirstStep: TypeAlias = Literal["cuts", "calibration"]
@@ -43,8 +43,9 @@ WARM_UP = 300  # windows stepped through before judging, so that filters and slo
 class Due:
     """A step of learning that the engine waits for, from the windows that start in [from_ms, until_ms) and in none of `left_out`.
 
-    `levels` are those that changed since the reference, of which `columns` have not been judged by theirs yet; `false_ms` is when the
-    first false page was sent (refit); `clock` the one that live windows have shown to be followed.
+    `levels` are those that changed since the reference, of which `columns` have not been judged by theirs yet; what an event of the
+    `calendar` covers is nobody's reference; `false_ms` is when the first false page was sent (refit); `clock` the one that live windows
+    have shown to be followed.
     """
 
     step: FirstStep | AgainStep
@@ -54,6 +55,7 @@ class Due:
     left_out: tuple[tuple[int, int], ...] = ()
     columns: tuple[str, ...] = ()
     levels: tuple[Level, ...] = ()
+    calendar: tuple[Expected, ...] = ()
     false_ms: int = 0
     clock: Clock | None = None
 
@@ -120,6 +122,7 @@ def perform(model: Model, due: Due, rows: Iterable[WindowRow], reference: Refere
         return Learned(due, _cut(model, due, kept))
     assert reference is not None, "every other step follows the cuts"
     history = history_of(model, kept, reference.cuts)
+    history = _unheard(history, _announced(model, due, history.start_ms))
     try:
         return _STEPS[due.step](model, due, history, reference)
     except TooLittle as error:
@@ -135,10 +138,18 @@ def _calibrated(model: Model, due: Due, history: History, reference: Reference) 
 
 
 def _levelled(reference: Reference, calibration: Calibration, due: Due, history: History) -> Reference:
-    """The reference with a calibration, and the levels that have been others since."""
-    levelled = calibration
+    """The reference with a calibration, and the levels that have been others since.
+
+    A column that has fallen silent holds up no other: its level stays until enough of it has come. TooLittle where none of the due
+    `columns` has brought enough.
+    """
+    levelled, known = calibration, set[str]()
     for level in due.levels:
-        levelled = rebase(levelled, history.since(level.from_ms), level.columns)
+        since = history.since(level.from_ms)
+        enough = [name for name in level.columns if int(since.counts[name].any(axis=1).sum()) >= LEAST_WINDOWS]
+        levelled, known = rebase(levelled, since, enough) if enough else levelled, known.union(enough)
+    if due.columns and not known & {*due.columns}:
+        raise TooLittle(f"fewer than {LEAST_WINDOWS} windows hold events of {', '.join(due.columns[:4])} since the level changed")
     return replace(reference, calibration=levelled, before=calibration if due.levels else None)
 
 
@@ -151,6 +162,10 @@ def _nightly(model: Model, due: Due, history: History, reference: Reference) -> 
 
 def _refitted(_: Model, due: Due, history: History, reference: Reference) -> Learned:
     assert reference.calibration is not None, "only a judged model can have sent a false page"
+    if any(level.from_ms > due.until_ms - DAY_MS for level in due.levels):
+        return Learned(due, None, "a level is younger than a day: how its column moves about it is not to be seen yet")
+    # the step to another level is no wander: taken for it, it would hide the next one of its size
+    history = _unheard(history, [(name, history.start_ms < level.from_ms) for level in due.levels for name in level.columns])
     return Learned(due, replace(reference, calibration=refit(_timed(reference.calibration, due), history, due.false_ms), before=None))
 
 
@@ -161,7 +176,27 @@ def _rebased(_: Model, due: Due, history: History, reference: Reference) -> Lear
 
 def _looked_back(_: Model, due: Due, history: History, reference: Reference) -> Learned:
     assert reference.calibration is not None, "only a judged model has somewhere to have gone from"
+    # a column whose level began within the week lay elsewhere for a part of it: it is looked back at from the next Monday on
+    young = [name for level in due.levels if level.from_ms > due.from_ms for name in level.columns]
+    history = _unheard(history, [(name, np.ones(len(history.start_ms), bool)) for name in young])
     return Learned(due, None, leads=trend(_timed(reference.calibration, due), history))
+
+
+def _announced(model: Model, due: Due, starts: NDArray[np.int64]) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Columns and the windows in which an announced event touches them: they are not judged there, and not learnt from either."""
+    found = []
+    for event in due.calendar:
+        touched = np.array([event.covers(int(start_ms), model.window_ms) for start_ms in starts], bool)
+        found += [(c.name, touched) for c in model.columns if touched.any() and (not event.subjects or c.subject in event.subjects)]
+    return found
+
+
+def _unheard(history: History, which: Iterable[tuple[str, NDArray[np.bool_]]]) -> History:
+    """The history as if these columns had not been seen in these windows."""
+    counts = dict(history.counts)
+    for name, windows in which:
+        counts[name] = np.where(windows[:, None], 0, counts[name])
+    return replace(history, counts=counts)
 
 
 def _timed(calibration: Calibration, due: Due) -> Calibration:

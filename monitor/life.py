@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from monitor.again import columns_of_subjects, levelled, refitting, shunning
+from monitor.again import MONTH_MS, columns_of_subjects, levelled, refitting, shunning
 from monitor.alert import Alert
 from monitor.incident import Answer, Incident
 from monitor.judge import FALSE_STEP, LN10, boost
@@ -80,10 +80,10 @@ def _expecting(model: Model, standing: Standing, incident: Incident, answer: Ans
 
 
 def expecting(standing: Standing, event: Expected) -> Standing:
-    """The standing with one more event in its calendar; those that are over are forgotten.
+    """The standing with one more event in its calendar; those that have been over for as long as is learnt from are forgotten.
 
     What was said before of the same subjects from the same time on is overtaken; an event of no length only calls it off.
     """
     now_ms, same = standing.next_ms or 0, (event.from_ms, set(event.subjects))
-    kept = tuple(e for e in standing.calendar if not e.over(now_ms) and (e.from_ms, set(e.subjects)) != same)
+    kept = tuple(e for e in standing.calendar if not e.over(now_ms - MONTH_MS) and (e.from_ms, set(e.subjects)) != same)
     return replace(standing, calendar=(*kept, event) if event.until_ms > event.from_ms else kept)

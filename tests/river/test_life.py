@@ -17,9 +17,10 @@ from monitor.alert import Alert
 from monitor.backtesting import Learnt, plan_of
 from monitor.frames import plan_for_frames, slices
 from monitor.incident import Answer, AnswerKind, Incident
+from monitor.learning import Due, perform
 from monitor.offline import Walk
 from monitor.plan import DAY_MS, Plan
-from monitor.standing import Expected
+from monitor.standing import Expected, Level
 
 BEGIN_MS = 2_900 * WEEK_MS - 3 * DAY_MS  # a Monday, midnight
 LEARNT = 28 * 24  # hours
@@ -278,6 +279,57 @@ def test_a_trend_too_slow_for_any_window_is_a_ticket_on_a_monday(life: Life) -> 
     for ticket in tickets:
         assert ticket.subjects[0].name == "x"
         assert (ticket.opened_ms - BEGIN_MS) % WEEK_MS == 3 * HOUR_MS
+
+
+def test_a_column_that_fell_silent_keeps_no_other_from_its_level(life: Life) -> None:
+    from_ms = life.now_ms
+    life.go(24, x=0.5)
+    due = Due("rebase", "m", from_ms, life.now_ms, columns=("x", "y"), levels=(Level(from_ms, ("x", "y")),))
+    rows = list(life.walk.store.windows("m", from_ms, life.now_ms))
+    reference = life.walk.engine.references["m"]
+    for silent, known in (({"y"}, {"x"}), ({"x", "y"}, set())):
+        heard = [replace(row, columns={name: c for name, c in row.columns.items() if name not in silent}) for row in rows]
+        learned = perform(life.walk.plan.models["m"], due, heard, reference)
+        told = learned.reference.calibration.report["rebased"] if learned.reference and learned.reference.calibration else {}
+        assert set(told) == known, learned.reason
+
+
+def monday(life: Life, hours: int) -> None:
+    """Goes on, as ever, to so many hours before the look back on a Monday."""
+    life.go((LEARNT + WEEK_MS // HOUR_MS + 3 - hours - life.hour) % (WEEK_MS // HOUR_MS))
+
+
+def trends(life: Life) -> list[Incident]:
+    return [i for i in life.incidents("ticket") if i.rule == "trend"]
+
+
+def test_a_new_normal_in_the_middle_of_a_week_is_no_trend(life: Life) -> None:
+    monday(life, 96)
+    life.go(8, x=1.0)
+    life.answer("normal")
+    life.go(96, x=1.0)
+    assert trends(life) == [], "the days before the new level are none of it"
+    life.go(24 * 7, x=1.0)
+    assert trends(life) == []
+
+
+def test_an_announced_event_is_no_trend(life: Life) -> None:
+    monday(life, 144)
+    life.walk.engine.expected("m", Expected(life.now_ms, life.now_ms + 3 * DAY_MS, who="ops", note="sale"), 0)
+    life.go(72, x=1.0)
+    life.go(84)
+    assert trends(life) == [], "somebody said that it would be so"
+
+
+def test_a_false_page_after_a_new_normal_does_not_make_the_new_level_deaf(life: Life) -> None:
+    life.go(8, x=1.0)
+    life.answer("normal")
+    life.go(96, x=1.0)
+    life.go(8, x=1.0, y=0.8)
+    life.answer("false", next(i for i in life.incidents() if i.subjects[0].name == "y"))
+    life.go(2, x=1.0)
+    life.go(24, x=2.0)
+    assert [i.subjects[0].name for i in life.incidents()] == ["x", "y", "x"], "the step to the new level is no wander"
 
 
 def test_what_was_learnt_again_survives_a_restart(life: Life) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monitor import again, config
 from monitor.again import HOUR_MS, MONDAY_MS, NIGHT_MS, WEEK_MS
 from monitor.incident import Answer, AnswerKind, Incident
-from monitor.life import answered
+from monitor.life import answered, expecting
 from monitor.plan import DAY_MS, Model
 from monitor.reference import Reference
 from monitor.standing import Expected, Standing, Wanted
@@ -32,6 +32,11 @@ def model(**more: Any) -> Model:
 def reference(days: float) -> Reference:
     """All that planning looks at: where it begins and how much it holds."""
     return cast(Reference, SimpleNamespace(from_ms=NOW - int(days * DAY_MS), until_ms=NOW, calibration=SimpleNamespace(days=days)))
+
+
+def rebased(*columns: str, at: int = NOW) -> Reference:
+    told = {name: {"from_ms": at} for name in columns}
+    return cast(Reference, SimpleNamespace(calibration=SimpleNamespace(days=40, report={"rebased": told})))
 
 
 def refitted(*, calm: bool) -> Reference:
@@ -188,7 +193,7 @@ def test_a_level_is_firmed_up_and_judged_from_the_first_time_on() -> None:
     rows = [w for w in standing.wanted if w.step == "rebase"]
     assert [(w.ripe_ms - NOW) / HOUR_MS for w in rows] == [6, 24, 168]
     assert [w.mutes for w in rows] == [True, False, False]
-    once = again.attended(model(), replace(standing, next_ms=NOW + 6 * HOUR_MS), "rebase", reference(40))
+    once = again.attended(model(), replace(standing, next_ms=NOW + 6 * HOUR_MS), "rebase", rebased("prediction"))
     assert not again.muted(model(), once, NOW + 7 * HOUR_MS)
     assert len([w for w in once.wanted if w.step == "rebase"]) == 2
 
@@ -198,6 +203,43 @@ def test_a_level_that_found_too_little_is_asked_for_again() -> None:
     standing = again.attended(model(), later, "rebase", None)
     assert again.muted(model(), standing, NOW + 7 * HOUR_MS), "not judged by a level nobody knows"
     assert min(w.ripe_ms for w in standing.wanted if w.mutes) == NOW + 12 * HOUR_MS
+
+
+def test_a_column_that_fell_silent_keeps_no_other_waiting() -> None:
+    later = replace(again.levelled(model(), WATCHED, ["x", "prediction"], NOW), next_ms=NOW + 6 * HOUR_MS)
+    standing = again.attended(model(), later, "rebase", rebased("x"))
+    assert again.muted(model(), standing, NOW + 7 * HOUR_MS) == {"prediction"}
+    before = rebased("x", "prediction", at=NOW - WEEK_MS)
+    assert again.muted(model(), again.attended(model(), later, "rebase", before), NOW + 7 * HOUR_MS) == {"x", "prediction"}, (
+        "an earlier level is not this one"
+    )
+
+
+OPEN: list[tuple[str, Standing, str, bool, str]] = [
+    ("nightly", replace(WATCHED, wanted=(Wanted("nightly", NOW),)), "", False, "its windows may be anything but normal"),
+    ("firming up", replace(WATCHED, wanted=(Wanted("rebase", NOW, ONSET, ("x",)),)), "", False, "the page may be of these columns"),
+    ("a level", replace(WATCHED, wanted=(Wanted("rebase", NOW, ONSET, ("x",), mutes=True),)), "rebase", False, "x is not judged until"),
+    ("refit", replace(WATCHED, wanted=(Wanted("refit", NOW),)), "refit", True, "what is open is no scatter, or it would explain itself"),
+    ("trend", replace(WATCHED, wanted=(Wanted("trend", NOW),)), "trend", False, "it judges, and teaches nothing"),
+]
+
+
+@pytest.mark.parametrize(("name", "standing", "step", "without", "because"), OPEN, ids=[row[0] for row in OPEN])
+def test_what_is_learnt_while_a_page_is_open(name: str, standing: Standing, step: str, without: bool, because: str) -> None:
+    due, then = again.due(model(), standing, reference(10), [incident()], NOW)
+    assert (due.step if due is not None else "") == step, because
+    if due is None:
+        assert {w.ripe_ms for w in then.wanted if w.step != "trend"} == {again.after(NOW, NIGHT_MS, DAY_MS)}, "put off, not forgotten"
+    else:
+        assert ((ONSET, NOW) in due.left_out) is without, because
+
+
+def test_an_event_is_remembered_for_as_long_as_is_learnt_from() -> None:
+    over = Expected(NOW - 2 * DAY_MS, NOW - DAY_MS, who="ops")
+    standing = expecting(replace(WATCHED, calendar=(over,)), Expected(NOW, NOW + HOUR_MS, who="ops"))
+    assert over in standing.calendar, "nights, refits and Mondays do without it for another month"
+    late = expecting(replace(standing, next_ms=NOW + 30 * DAY_MS), Expected(NOW + 31 * DAY_MS, NOW + 32 * DAY_MS, who="ops"))
+    assert over not in late.calendar
 
 
 def test_weekly_deployments_overtake_each_other() -> None:
