@@ -15,6 +15,7 @@ from detectors.budget import dispersion, pooled
 from detectors.budget.calendar import DAY_MS
 from detectors.budget.calibrated import Calibration, TooLittle
 from detectors.budget.history import History
+from detectors.budget.innovation import Wander
 from detectors.budget.law import Residuals, learn
 from detectors.budget.replay import elapsed, own_kappa, pages
 from detectors.budget.sums import Tape
@@ -65,13 +66,15 @@ def fitted(calibration: Calibration, left: Left) -> Calibration:
     kin = np.unique(names, return_inverse=True)[1].astype(np.int64)
     cadence = np.array([s.cadence for s in c.shape.streams])
     law = learn(Residuals(left.rest, seen, left.inverse, signed, cadence, kin, quarters, left.end), np.ones(S), c.stage)
+    silent = ~seen.any(0) & ~rate  # of which the stretch says nothing: they keep what they had, or would be thought to stand still
+    below = Wander(*(np.where(silent, getattr(c.wander, k)[:S], getattr(law.wander, k)) for k in Wander.__slots__))
     value, there = pooled.values(c.pool, law.z, seen, np.round(left.end).astype(np.int64) - 1)
     P, one = c.pool.size, np.ones(value.shape)
     data = Residuals(value, there, one, np.zeros(P, bool), c.pool.cadence, np.arange(P), quarters, left.end)
     above = learn(data, np.ones(P), c.stage)
     steps = np.diff(left.end, prepend=left.end[0] - 1)
     usual = c.learnt.upper[left.hour] * left.swell
-    filters = dispersion.learnt(law.wander, rate, past.value, past.events, usual, steps)
+    filters = dispersion.learnt(below, rate, past.value, past.events, usual, steps)
     limit, size = dispersion.predicted(filters, rate, past.value, past.events, usual, steps)
     cost = np.maximum(np.r_[law.cost, above.cost], c.learnt.cost)  # a refit makes nothing bolder
     tape = Tape(
@@ -85,5 +88,6 @@ def fitted(calibration: Calibration, left: Left) -> Calibration:
         late = np.arange(S + P) >= S
         own = [own_kappa(tape.only(part), c.clip, c.weights[part], limit * span) for part, limit in ((~late, ALONE), (late, POOLED))]
         kappa = np.maximum(kappa, np.concatenate(own))
-    learnt = replace(c.learnt, tails=np.concatenate([law.tails, above.tails], axis=2), cost=cost, kappa=kappa)
+    tails = np.where(silent, c.learnt.tails[:, :, :S], law.tails)
+    learnt = replace(c.learnt, tails=np.concatenate([tails, above.tails], axis=2), cost=cost, kappa=kappa)
     return replace(c, learnt=learnt, wander=filters.followed_by(above.wander))

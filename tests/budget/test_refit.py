@@ -71,6 +71,20 @@ def test_evidence_goes_on_through_a_refit(still: Still) -> None:
         few.adopt(state)
 
 
+def test_a_column_that_was_silent_keeps_its_law() -> None:
+    """A day without a feature says nothing of it: a refit that took it for one without wander would page on its return."""
+    columns, past = draw(MOODY, FEATURES, DAYS * 288, 51, world=6)
+    calibration = calibrate(columns, past, Options(WINDOW_MS))
+    lived = stretch(MOODY, 1, 53, DAYS)
+    quiet = History(lived.start_ms, lived.window_ms, {**lived.counts, "f1": np.zeros_like(lived.counts["f1"])})
+    found = refit(calibration, quiet, int(lived.start_ms[0]))
+    tests = [i for i, s in enumerate(calibration.shape.streams) if columns[s.column].name == "f1" and s.law != "rate"]
+    assert (calibration.wander.tau2[tests] > 0).any(), "there is a wander to be lost"
+    for name in ("rho", "tau2", "a", "w", "scale"):
+        assert np.array_equal(getattr(found.wander, name)[tests], getattr(calibration.wander, name)[tests]), name
+    assert np.array_equal(found.learnt.tails[:, :, tests], calibration.learnt.tails[:, :, tests])
+
+
 def test_too_little_is_refused(still: Still) -> None:
     _, past, calibration = still
     hours = History(past.start_ms[:60], WINDOW_MS, {n: t[:60] for n, t in past.counts.items()})
