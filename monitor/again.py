@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from monitor.incident import Incident
-from monitor.judge import FALSE_STEP, LN10, boost
+from monitor.judge import FALSE_STEP, LN10, boost, latches
 from monitor.learning import Due
 from monitor.plan import DAY_MS, Model
 from monitor.reference import Reference
@@ -64,7 +64,7 @@ def due(
         standing = wanting(standing, Wanted("trend", after(end_ms, MONDAY_MS, WEEK_MS)))
     if "nightly" not in have and model.reference.recalibrate and calibration is not None and calibration.days < FULL_DAYS:
         standing = wanting(standing, Wanted("nightly", _longer(reference, calibration.days, end_ms)))
-    pages = [(i.onset_ms, end_ms) for i in open_incidents if i.kind == "statistical" and i.severity == "page"]
+    pages = [(i.onset_ms, end_ms) for i in open_incidents if latches(i)]
     standing = _put_off(standing, end_ms) if pages else standing
     ripe = [want for want in standing.wanted if want.ripe_ms <= end_ms]
     if not ripe:
@@ -173,9 +173,9 @@ def refitting(standing: Standing, false_ms: int) -> Standing:
 
 
 def shunning(standing: Standing, *incidents: Incident) -> Standing:
-    """Windows of a page that is over are no reference, unless its owner called it false or the new normal."""
+    """Windows of a page that is over are no reference, unless its owner called it false or the new normal; nor are those of a note."""
     for incident in incidents:
-        if incident.kind != "statistical" or incident.severity != "page" or incident.resolved_ms is None:
+        if not latches(incident) or incident.resolved_ms is None:
             continue
         kept = tuple(row for row in standing.shunned if row[0] != incident.id)
         if not any(answer.kind in ("false", "normal") for answer in incident.answers):

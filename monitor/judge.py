@@ -51,10 +51,14 @@ def boost(standing: Standing, model: Model, now_ms: int) -> float:
     return max(0.0, ledger.boost - FALSE_STEP * periods) / LN10
 
 
+def latches(incident: Incident) -> bool:
+    """Is it a page, or what stands for one: a note, or the ticket of a model whose mode allows no more?"""
+    return incident.kind == "statistical" and incident.rule != TREND and (incident.severity != "ticket" or incident.rule == "latched")
+
+
 def latch_of(open_incidents: Sequence[Incident]) -> Incident | None:
-    """The page that is open, or what stands for one where the model's mode allows none."""
-    live = (i for i in open_incidents if i.kind == "statistical" and i.rule != TREND)
-    return next((i for i in live if i.severity != "ticket" or i.rule == "latched"), None)
+    """The page that is open, or what stands for one."""
+    return next((i for i in open_incidents if latches(i)), None)
 
 
 def subjects_of(leads: Sequence[Lead], model: Model) -> tuple[Subject, ...]:

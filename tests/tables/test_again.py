@@ -179,6 +179,13 @@ SHUNNED: list[tuple[str, Standing, int, str]] = [
     ("fixed, then false", after("false", after("fixed"), on=incident(resolved_ms=NOW)), 0, "the last answer counts"),
     ("nobody answered", again.shunning(WATCHED, incident(resolved_ms=NOW)), 1, "until somebody says that nothing was wrong"),
     ("a ticket", again.shunning(WATCHED, incident(resolved_ms=NOW, severity="ticket")), 0, "tickets are weak evidence, and many"),
+    ("a note", again.shunning(WATCHED, incident(resolved_ms=NOW, severity="note")), 1, "whoever only looks on has drifts, too"),
+    (
+        "a ticket for a page",
+        again.shunning(WATCHED, incident(resolved_ms=NOW, severity="ticket", rule="latched")),
+        1,
+        "the mode says whom to wake, not what is normal",
+    ),
     ("still open", again.shunning(WATCHED, incident()), 0, "its end is not known; no night learns meanwhile"),
 ]
 
