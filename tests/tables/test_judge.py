@@ -76,6 +76,9 @@ def judged(
 
 FRAME = lead("frame", group="images", column="frame.noise")
 BROKEN = page(id="r", kind="rule", rule="invalid:x")
+NOTED = (BROKEN, page(severity="note"))
+BESIDES = reading(6.0, lead(share=0.6), lead("e", 0.4, alone=5.0, group="embeddings"))
+PICTURED = reading(6.0, lead(share=0.6), lead("frame", 0.4, alone=5.0, group="images"))
 DECISIONS: list[tuple[str, Judged, str, list[str], str]] = [
     ("quiet", judged(reading(0.3, lead())), "ok", [], "below both thresholds"),
     ("ticket", judged(reading(3.0, lead())), "ticket", ["ticket opened"], "a day of evidence, not a budget of it"),
@@ -106,41 +109,19 @@ DECISIONS: list[tuple[str, Judged, str, list[str], str]] = [
         ["page resolved", "note opened"],
         "the same column has paged as a schema break until now: one fault, one page",
     ),
+    ("told, and another", judged(BESIDES, opened=(BROKEN,)), "page", ["page resolved", "page opened"], "one fault hides no other"),
+    ("noted, and another", judged(BESIDES, opened=NOTED), "page", ["page resolved", "page opened"], "nobody was woken for the note"),
+    ("noted, and its own", judged(reading(6.0, lead(alone=6.0)), opened=NOTED), "page", ["page resolved"], "the rule has told it"),
     (
-        "told by a rule, and another",
-        judged(reading(4.1, lead(share=0.6), lead("e", 0.4, alone=4.1, group="embeddings")), opened=(BROKEN,)),
-        "page",
-        ["page resolved", "page opened"],
-        "a fault that a rule has told of hides no other",
-    ),
-    (
-        "noted, and another",
-        judged(reading(6.0, lead(share=0.6), lead("e", 0.4, alone=5.0, group="embeddings")), opened=(BROKEN, page(severity="note"))),
-        "page",
-        ["page resolved", "page opened"],
-        "nobody was woken for the note: whoever reaches A alone opens a page of its own",
-    ),
-    (
-        "noted, and its own",
-        judged(reading(6.0, lead(alone=6.0)), opened=(BROKEN, page(severity="note"))),
-        "page",
-        ["page resolved"],
-        "the rule has told it",
-    ),
-    (
-        "noted, another of no such group",
-        judged(
-            reading(6.0, lead(share=0.6), lead("frame", 0.4, alone=5.0, group="images")),
-            plan=model(page_on=["inputs"]),
-            opened=(BROKEN, page(severity="note")),
-        ),
+        "noted, and pictures",
+        judged(PICTURED, plan=model(page_on=["inputs"]), opened=NOTED),
         "page",
         ["page resolved", "note appended"],
-        "pictures wake nobody here",
+        "they wake nobody here",
     ),
     (
         "observed, and another",
-        judged(reading(6.0, lead("e", alone=6.0, group="embeddings")), plan=model(mode="observe"), opened=(page(severity="note"),)),
+        judged(BESIDES, plan=model(mode="observe"), opened=(page(severity="note"),)),
         "page",
         ["note appended"],
         "this team only looks on",
