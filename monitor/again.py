@@ -128,9 +128,12 @@ def _unknown(want: Wanted, learnt: Reference | None) -> tuple[str, ...]:
 
 
 def levelled(model: Model, standing: Standing, columns: Iterable[str], from_ms: int) -> Standing:
-    """These columns lie elsewhere since `from_ms`: left out of the evidence until their level is known, then judged by it."""
+    """These columns lie elsewhere since `from_ms`: left out of the evidence until their level is known, then judged by it.
+
+    A model that is still learning has no level to be replaced: what it learns is the new one.
+    """
     names = tuple(sorted(columns))
-    if not names:
+    if not names or standing.stage != "judging":
         return standing
     now_ms, least_ms = standing.next_ms or from_ms, LEAST_WINDOWS * model.window_ms
     ripe_at = [max(now_ms, from_ms + max(settling, least_ms)) for settling in SETTLING_MS]
@@ -144,8 +147,6 @@ def levelled(model: Model, standing: Standing, columns: Iterable[str], from_ms: 
 def deployed(model: Model, standing: Standing, version: str, from_ms: int) -> Standing:
     """Another version of the model serves from then on: what it says may lie elsewhere, what it is given does not."""
     standing = replace(standing, version=version, deployed_ms=from_ms)
-    if standing.stage != "judging":
-        return standing
     return levelled(model, standing, [c.name for c in model.columns if c.group == "predictions"], from_ms)
 
 

@@ -127,6 +127,7 @@ MUTED: list[tuple[str, Standing, int, set[str], str]] = [
     ("deployed", again.deployed(model(), WATCHED, "2", NOW), NOW, {"prediction"}, "what it says may move, what it is given does not"),
     ("before", again.deployed(model(), WATCHED, "2", NOW), NOW - 1, set(), "these windows are still the old version's"),
     ("normal", after("normal"), NOW, {"x"}, "its level is learnt anew"),
+    ("normal, learning", after("normal", Standing(stage="learning", next_ms=NOW)), NOW, set(), "what is being learnt is the new level"),
     ("false", after("false"), NOW, set(), "nothing moved: it is watched on"),
     ("expected", after("expected"), NOW, {"x"}, "for another day nobody is woken for it"),
     ("expected, over", after("expected"), NOW + 25 * HOUR_MS, set(), "an event without a date lasts for max_latch"),
