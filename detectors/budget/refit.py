@@ -66,15 +66,16 @@ def fitted(calibration: Calibration, left: Left) -> Calibration:
     kin = np.unique(names, return_inverse=True)[1].astype(np.int64)
     cadence = np.array([s.cadence for s in c.shape.streams])
     law = learn(Residuals(left.rest, seen, left.inverse, signed, cadence, kin, quarters, left.end), np.ones(S), c.stage)
-    silent = ~seen.any(0) & ~rate  # of which the stretch says nothing: they keep what they had, or would be thought to stand still
-    below = Wander(*(np.where(silent, getattr(c.wander, k)[:S], getattr(law.wander, k)) for k in Wander.__slots__))
+    # of these the stretch says nothing: they keep what they had, or would be thought to stand still
+    silent = np.where(rate, past.value.sum(0) < dispersion.LEAST_HITS, ~seen.any(0))
     value, there = pooled.values(c.pool, law.z, seen, np.round(left.end).astype(np.int64) - 1)
     P, one = c.pool.size, np.ones(value.shape)
     data = Residuals(value, there, one, np.zeros(P, bool), c.pool.cadence, np.arange(P), quarters, left.end)
     above = learn(data, np.ones(P), c.stage)
     steps = np.diff(left.end, prepend=left.end[0] - 1)
     usual = c.learnt.upper[left.hour] * left.swell
-    filters = dispersion.learnt(below, rate, past.value, past.events, usual, steps)
+    moody = dispersion.learnt(law.wander, rate, past.value, past.events, usual, steps)
+    filters = Wander(*(np.where(silent, getattr(c.wander, k)[:S], getattr(moody, k)) for k in Wander.__slots__))
     limit, size = dispersion.predicted(filters, rate, past.value, past.events, usual, steps)
     cost = np.maximum(np.r_[law.cost, above.cost], c.learnt.cost)  # a refit makes nothing bolder
     tape = Tape(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -83,6 +84,21 @@ def test_a_column_that_was_silent_keeps_its_law() -> None:
     for name in ("rho", "tau2", "a", "w", "scale"):
         assert np.array_equal(getattr(found.wander, name)[tests], getattr(calibration.wander, name)[tests]), name
     assert np.array_equal(found.learnt.tails[:, :, tests], calibration.learnt.tails[:, :, tests])
+
+
+def test_a_rate_without_hits_keeps_its_moods(still: Still) -> None:
+    columns, _, calm = still
+    rates = [i for i, s in enumerate(calm.shape.streams) if s.law == "rate"]
+    tau2 = calm.wander.tau2.copy()
+    tau2[rates] = 0.3
+    calibration = replace(calm, wander=replace(calm.wander, tau2=tau2))
+    lived = stretch(Scenario(), 1, 54, DAYS)
+    silent = {c.name: lived.counts[c.name].copy() for c in columns}
+    for table in silent.values():
+        table[:, :4], table[:, -1] = 0, 0  # missing, not finite, invalid, and beyond the reference on either side
+    found = refit(calibration, History(lived.start_ms, lived.window_ms, silent), int(lived.start_ms[0]))
+    assert rates
+    assert (found.wander.tau2[rates] == 0.3).all(), "a quiet day does not say that its bunches are over"
 
 
 def test_too_little_is_refused(still: Still) -> None:
