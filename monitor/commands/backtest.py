@@ -54,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
                 "pages": [_row(page) for page in result.pages.to_dict("records")],
                 "tickets": [_row(ticket) for ticket in result.tickets.to_dict("records")],
                 "statuses": result.windows["status"].value_counts().to_dict(),
-                "findings": {
-                    model: report.get("findings") or [report["why"]] * ("why" in report) for model, report in result.report.items()
-                },
+                "findings": {name: [found["why"]] if "why" in found else found["findings"] for name, found in result.report.items()},
                 "losses": result.losses,
             }
             if drifts is not None:

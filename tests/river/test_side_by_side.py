@@ -99,3 +99,16 @@ def test_what_if(tmp_path: Path) -> None:
     (incident,) = [i for i in json.loads(raincheck("state", "export", state, "--json"))["incidents"] if i["severity"] == "page"]
     said = raincheck("replay", "--incident", incident["id"], "--config", paths[0], "--state", state, codes=(3,))
     assert "cannot be reproduced: its events came from frames" in said
+
+
+def test_a_clean_reference_says_nothing(tmp_path: Path) -> None:
+    """A reference without a finding, and one that the events were too short for, both end in a printed answer."""
+    (tmp_path / "plan.json").write_text(json.dumps(config(reference={"learn": "28d"})))
+    for name, days in (("clean", 29), ("short", 1)):
+        frame(days).to_parquet(tmp_path / f"{name}.parquet")
+    clean, short = (
+        json.loads(raincheck("backtest", str(tmp_path / "plan.json"), str(tmp_path / f"{name}.parquet"), "--json"))["backtests"][0]
+        for name in ("clean", "short")
+    )
+    assert (clean["findings"], clean["statuses"].get("ok", 0) > 0) == ({"m": []}, True)
+    assert short["findings"]["m"] != []
