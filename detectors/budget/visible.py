@@ -68,7 +68,7 @@ def _shift(c: Calibration, i: int, typical: float, blocks: int, threshold: float
     fade = rho * (1 - ahead / max(ahead + noise, 1e-300))
     left = (1 - rho) / (1 - fade)
     trace = left + (1 - left) * fade ** np.arange(blocks)
-    need = 2 * math.log(threshold * 2 / max(s.weight, 1e-12))
+    need = 2 * math.log(max(threshold * 2 / max(s.weight, 1e-12), 1.0))  # a threshold below a bet's stake is reached by any change
     mu = math.sqrt(need / float((trace**2).sum())) + float(c.learnt.dead[i])
     return _told(c, i, mu * math.sqrt(ahead + noise) * float(w.scale[i]) * float(c.learnt.kappa[i]), typical)
 
@@ -93,6 +93,6 @@ def _rate(c: Calibration, i: int, typical: float, blocks: int, threshold: float)
     s = c.shape.streams[i]
     usual = float(c.shape.rates.share[s.place - VALUES * len(c.shape.layout.columns)])
     limit = float(np.median(c.learnt.upper[:, i]))
-    need = math.log(threshold * len(RATIOS) / max(s.weight, 1e-12)) * float(c.learnt.kappa[i])
+    need = math.log(max(threshold * len(RATIOS) / max(s.weight, 1e-12), 1.0)) * float(c.learnt.kappa[i])
     share = float(((need / blocks + typical * limit * (RATIOS - 1)) / (typical * np.log(RATIOS))).min())
     return min(100 * max(share - usual, 0.0), 100.0)

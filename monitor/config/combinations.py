@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.config.quantities import show_duration
 from monitor.config.reading import ABSENT, At
-from monitor.plan import DetectorUse, Feature, Fields, Label, Path, Prediction, ReferencePlan, Schema, Stream
+from monitor.plan import Budget, DetectorUse, Feature, Fields, Label, Path, Prediction, ReferencePlan, Schema, Stream
 
 LEAST_WINDOWS = 8  # of history, for a calibration (detectors.budget.calibration)
 RESERVED = ("prediction", "probabilities", "label")  # names of columns that are not features
@@ -149,16 +149,18 @@ def shard_fits(values: dict[str, Any], at: At) -> bool:
 
 
 def model_fits(values: dict[str, Any], at: At) -> bool:
-    rules, window = values.get("rules"), values.get("window_ms", 300_000)
+    rules, window, budget = values.get("rules"), values.get("window_ms", 300_000), values.get("budget")
+    before = len(at.reading.mistakes)
+    if isinstance(budget, Budget) and isinstance(window, int) and budget.span_ms < window:
+        most = f"at most {budget.per_ms / window:g} in {show_duration(budget.per_ms)}: one per window of {show_duration(window)}"
+        (at / "budget" / "false_pages").mistake(f"{budget.false_pages:g}", "is more than a page per window", most)
     silent = getattr(rules, "silent_for_ms", None)
     if silent is not None and isinstance(window, int) and silent < window:
         limit = f"at least the window, {show_duration(window)}"
         (at / "rules" / "silent_for").mistake(show_duration(silent), "is shorter than one window", limit)
-        return False
     span = values["reference"].span_ms if isinstance(values.get("reference"), ReferencePlan) else None
     if span is not None and isinstance(window, int) and span < LEAST_WINDOWS * window:
         key = "learn" if values["reference"].learn_ms is not None else "topic_since"
         least = f"at least {LEAST_WINDOWS} windows of {show_duration(window)}: {show_duration(LEAST_WINDOWS * window)}"
         (at / "reference" / key).mistake(show_duration(span), "is too few windows to learn from", least)
-        return False
-    return True
+    return len(at.reading.mistakes) == before

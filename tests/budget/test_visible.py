@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from detectors.budget.calibration import Calibration, Options, calibrate
@@ -65,3 +67,11 @@ def test_more_windows_see_less_and_categories_have_their_units(odd: Calibration)
 def test_shifts_are_those_of_locations(odd: Calibration) -> None:
     report = odd.report
     assert report["visible"] == {name: sizes["location"] for name, sizes in report["visible_changes"].items() if "location" in sizes}
+
+
+def test_a_threshold_of_nothing_is_reached_by_any_change() -> None:
+    columns, history = draw(SCENARIOS["all"], 8, 14 * DAY, 3, world=3)
+    changes = calibrate(columns, history, Options(WINDOW_MS, budget_ms=WINDOW_MS / 1e6)).report["visible_changes"]
+    told = [size for sizes in changes.values() for spans in sizes.values() for size in spans.values()]
+    assert told
+    assert all(math.isfinite(size) and size >= 0 for size in told)

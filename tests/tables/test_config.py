@@ -79,6 +79,8 @@ MISTAKES = [
     Row(model("budget: {false_pages: .nan}"), "models.m.budget.false_pages", "is not a finite number", "above 0", "NaN is no budget"),
     Row(model("budget: {false_pages: one}"), "models.m.budget.false_pages", "is not a number", "above 0", "numbers are written as digits"),
     Row(model("budget: {false_pages: true}"), "models.m.budget.false_pages", "is not a number", "above 0", "true is not 1"),
+    Row(model("budget: {false_pages: 1000000, per: 1d}"), "models.m.budget.false_pages", "is more than a page per window", "at most 288 in 1d", "no evidence is needed for that"),
+    Row(model("window: 1d\n    budget: {false_pages: 1, per: 6h}"), "models.m.budget.false_pages", "is more than a page per window", "at most 0.25 in 6h", "a window longer than the budget"),
     Row(model("budget: 1 per month"), "models.m.budget", "is not a mapping", "{false_pages: 1, per: 30d}", "words are shown the form"),
     Row(model("budget: {per: 1 month}"), "models.m.budget.per", "is not a length of time", "30d", "months have no fixed length"),
     Row(model("budget: {per: 5m}"), "models.m.budget.per", "is shorter than 1h", "30d", "a budget per minutes is a slip of the unit"),
