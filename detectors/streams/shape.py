@@ -188,7 +188,10 @@ def shape(layout: Layout, totals: Ints, typical: Floats, cadences: tuple[int, ..
         if merged >= 8 and panel.numeric[i]:
             raw.append((i, "spike", "omnibus", VALUES * i + len(NAMES) + 1))
     base = VALUES * len(layout.columns)
-    raw += [(i, name, "signed" if rates.common[r] else "rate", base + r) for r, (i, name, _) in enumerate(sets)]
+    for r, (i, name, _) in enumerate(sets):
+        # rare levels of a mix that wanders wander with it: a Poisson limit of each would page for what the mix's own streams follow
+        if rates.common[r] or name != "level" or not panel.direction[:, i].any():
+            raw.append((i, name, "signed" if rates.common[r] else "rate", base + r))
     return Shape(layout, panel, rates, tuple(_weighted(layout, raw, cadences)))
 
 

@@ -177,7 +177,7 @@ def test_a_slow_mix_is_found_beside_a_lively_one_and_among_rare_levels() -> None
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**31), st.floats(-0.05, 0.05), st.floats(-0.05, 0.05))
+@given(st.integers(0, 2**31), st.floats(-0.4, 0.4), st.floats(-0.4, 0.4))
 def test_chi_square_is_blind_along_the_directions_and_nowhere_else(seed: int, one: float, two: float) -> None:
     rng = np.random.default_rng(seed)
     shares = np.sort(rng.dirichlet(np.full(8, 5.0)) * 0.9 + 0.0125)[::-1]
@@ -188,12 +188,13 @@ def test_chi_square_is_blind_along_the_directions_and_nowhere_else(seed: int, on
     mix = along(got.panel.direction[:, 0], usual)
     np.testing.assert_allclose((mix * usual) @ mix.T, np.eye(DIRECTIONS), atol=1e-9)
     other = along(np.r_[got.panel.direction[:, 0], rng.normal(size=(1, 8))], usual)[-1]
-    moved = np.stack([usual, usual * (1 + one * mix[0] + two * mix[1]), usual * (1 + 0.1 * other)])
+    tilted = usual * np.exp(one * mix[0] + two * mix[1])
+    moved = np.stack([usual, tilted / tilted.sum(), usual * (1 + 0.1 * other)])
     flat = np.zeros((3, 12), np.int64)
     flat[:, got.panel.places[0]] = np.rint(10_000_000 * moved)
     rest = next(s.place for s in got.streams if s.statistic == "categories")
     values = measure(got, flat, np.tile(usual, (3, 1, 1))).value[:, rest]
-    np.testing.assert_allclose(values[1], values[0], atol=1e-6)
+    np.testing.assert_allclose(values[1], values[0], atol=0.1)  # ten million events: a wander that far would else be thousands
     assert values[2] > values[0] + 3
 
 
