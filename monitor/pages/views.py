@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -10,12 +11,12 @@ from urllib.parse import quote, urlsplit
 
 from monitor.desk import Desk, ModelView
 from monitor.incident import Incident
+from monitor.judge import latch_of
 from monitor.outlook import named
 from monitor.pages.chart import sparkline
 from monitor.phrases import DAY_MS, hour, odds, phrase, pieces, span, zone_of
 from monitor.plan import Budget, Model, Plan
 from monitor.verdict import Subject, Verdict
-from monitor.wording import basis
 
 SPARK_ROWS: Final = 100  # a fleet larger than this gets its sparklines on the models' own pages
 SPARK_WIDTH, SPARK_HEIGHT = 240.0, 40.0
@@ -137,18 +138,44 @@ def behind(view: ModelView, now_ms: int) -> str:
 
 
 def _evidence(view: ModelView, window_ms: int) -> tuple[float, str, str]:
-    """Share of the threshold (both log10), how rarely chance gets there, and where the page is; of the open incident, if there is one.
+    """Share of the page's threshold (both log10), how rarely chance gets there, and where the page is; of the open page, if there is one.
 
-    Opening one sets the running sums to zero: its own evidence is what the owner was told, not what stands there since.
+    A page sets the running sums to zero: its own evidence is what the owner was told, not what stands there since. A ticket leaves
+    them as they are, and its own threshold is not the page's.
     """
     last = view.last
-    told: Incident | Verdict | None = next((i for i in view.open_incidents if basis(i) == "evidence" and i.severity != "note"), None)
+    told: Incident | Verdict | None = latch_of([i for i in view.open_incidents if i.severity != "note"])
     told = told or (last if last is not None and last.status != "unknown" else None)
     if told is None or told.threshold <= 0:
         return 0.0, "", ""
     fill = min(1.0, max(0.0, told.evidence / told.threshold))
     reached = odds(told.evidence, window_ms) if fill >= NOTABLE else "nothing unusual"
-    return fill, reached, odds(told.threshold, window_ms)
+    return fill, reached, line_text(told.threshold, window_ms)
+
+
+def line_text(threshold: float, window_ms: int) -> str:
+    """Where the page is; without a line where the reference is too short for one.
+
+    >>> line_text(4.414, 300_000), line_text(math.inf, 300_000)
+    ('once in 90 days', 'not yet')
+    """
+    return odds(threshold, window_ms) if math.isfinite(threshold) else "not yet"
+
+
+def margin_text(threshold: float, window_ms: int, budget: Budget) -> str:
+    """Why the line stands farther out than the budget, in a sentence; empty where it does not.
+
+    >>> margin_text(math.log10(90 * 288), 300_000, Budget(1.0, 30 * 86_400_000))
+    'That is 3 times rarer than the budget: a margin for what the reference cannot know, wider after a page answered false.'
+    >>> margin_text(math.log10(30 * 288), 300_000, Budget(1.0, 30 * 86_400_000))
+    ''
+    """
+    times = 10.0 ** min(threshold, 300.0) * window_ms / budget.span_ms
+    if not math.isfinite(threshold) or times < 1.05:
+        return ""
+    return (
+        f"That is {times:.2g} times rarer than the budget: a margin for what the reference cannot know, wider after a page answered false."
+    )
 
 
 def subject_rows(subjects: Sequence[Subject]) -> list[SubjectRow]:

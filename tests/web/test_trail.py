@@ -105,6 +105,18 @@ def test_a_ticket_without_evidence_does_not_hide_the_models_own(serve: Callable[
     assert "not judged" not in page.text
 
 
+def test_a_ticket_of_evidence_does_not_move_the_pages_line(serve: Callable[[FakeDesk], httpx.Client], desk: FakeDesk) -> None:
+    desk.known.append(replace(PAGE, id="e", severity="ticket", evidence=2.6, threshold=2.46))  # a ticket's line: once in a day
+    desk.views = [view(desk, "card-fraud")]
+    assert "page: once in 90 days" in read(serve(desk), "/").text
+
+
+def test_a_line_farther_out_than_the_budget_is_explained(client: httpx.Client) -> None:
+    text = read(client, "/models/card-fraud").text
+    assert "1 false page in 30 days" in text
+    assert "paged at once in 90 days. That is 3 times rarer than the budget" in text
+
+
 def test_a_message_says_who_closed_it() -> None:
     left = Plan({}, {})  # the model is no more in it
     told = body(closed("answered", FALSE, SALE), "resolved", left)
