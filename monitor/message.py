@@ -9,7 +9,7 @@ from monitor.alert import AlertEvent
 from monitor.incident import Incident
 from monitor.phrases import moment, phrase, span, zone_of
 from monitor.plan import Plan
-from monitor.wording import LABELS, evidence_text
+from monitor.wording import closing, evidence_text
 
 HEADS: Final[dict[AlertEvent, str]] = {"opened": "", "appended": "also ", "reminded": "still ", "resolved": "resolved "}
 TITLE_LENGTH: Final = 200  # some receivers refuse more; the body says it all
@@ -46,11 +46,7 @@ def body(incident: Incident, event: AlertEvent, plan: Plan) -> str:
     lines = [f"Owner: {incident.owner}", f"Model: {incident.model}"]
     if event == "resolved" and incident.resolved_ms is not None:
         open_for = span(incident.resolved_ms - incident.opened_ms)
-        how = incident.resolution or "recovered"
-        if how == "answered":
-            first = incident.answers[0]
-            how += f' "{LABELS[first.kind]}" by {" ".join(first.who.split())}'
-        lines.append(f"Resolved: {at(incident.resolved_ms)}, {how}, open for {open_for}")
+        lines.append(f"Resolved: {at(incident.resolved_ms)}, {closing(incident)}, open for {open_for}")
     if incident.kind == "statistical" and incident.subjects:
         lines.append("What changed:")
         for subject in incident.subjects:

@@ -56,6 +56,20 @@ def evidence_text(incident: Incident, window_ms: int) -> str:
     return BASES[basis(incident)].told.format(reached=odds(incident.evidence, window_ms), limit=odds(incident.threshold, window_ms))
 
 
+def closing(incident: Incident) -> str:
+    """What closed an incident, and who.
+
+    >>> from monitor.incident import Answer
+    >>> closing(Incident("i", "m", "team", "page", "statistical", 0, 0, (), 5.0, 4.4, "", resolved_ms=9, resolution="answered",
+    ...                  answers=(Answer("false", "Mira", "", 9),)))
+    'answered "False page" by Mira'
+    """
+    if incident.resolution != "answered":
+        return incident.resolution or "recovered"
+    first = incident.answers[0]
+    return f'answered "{LABELS[first.kind]}" by {" ".join(first.who.split())}'
+
+
 def when(time_ms: int) -> str:
     """A time as people write it.
 

@@ -113,7 +113,10 @@ class Play:
         self.bus.extend(PREDICTIONS, predictions, stamps_ms=stamps)
 
     def summary(self) -> dict[str, Any]:
-        """What happened, computed from the run: pages, false pages, and how each episode went."""
+        """What happened, computed from the run: pages, and how each episode went.
+
+        `false_pages` fell outside whatever harms the model; `answered_false` are those that somebody called so, by the ledger.
+        """
         pages = sorted((i for i in self.office.incidents() if i.severity == "page"), key=lambda i: i.opened_ms)
         harmful = [e for e in self.story.episodes if e.harmful]
         return {
@@ -122,6 +125,7 @@ class Play:
                  "message": p.message} for p in pages
             ],
             "false_pages": sum(not any(self._within(p, e) for e in harmful) for p in pages),
+            "answered_false": self.office.report(MODEL).ledger.false_pages,
             "episodes": [self._went(episode, pages) for episode in self.story.episodes],
         }  # fmt: skip
 

@@ -19,7 +19,7 @@ from monitor.demo.play import Play, Told, demo_plan, stage
 from monitor.demo.world import Hour
 from monitor.http import Server, create_app
 from monitor.phrases import phrase
-from monitor.wording import when
+from monitor.wording import closing, when
 
 BAR = 28
 
@@ -69,14 +69,16 @@ def _story(play: Play, console: Console, stop: threading.Event) -> None:
             if stop.is_set():
                 return
     console.print()
-    for went in play.summary()["episodes"]:
+    summary = play.summary()
+    for went in summary["episodes"]:
         found = went["paged_after_windows"]
         outcome = "no page" if found is None else f"paged in window {found}"
         style = "green" if (found is not None) == went["harmful"] else "red"
         console.print(
             f"  {went['name']:<12} accuracy {went['accuracy_before']:.0%} -> {went['accuracy_during']:.0%}   [{style}]{outcome}[/{style}]"
         )
-    console.print(f"  false pages: {play.summary()['false_pages']}\n")
+    answered = f', answered "false": {summary["answered_false"]}' if summary["answered_false"] else ""
+    console.print(f"  pages while nothing was wrong: {summary['false_pages']}{answered}\n")
 
 
 def _line(play: Play, told: Told) -> Text:
@@ -89,7 +91,8 @@ def _line(play: Play, told: Told) -> Text:
     if told.what == "page":
         subjects = "; ".join(phrase(s) for s in told.incident.subjects[:3])
         return Text(f"{at}   PAGE to {told.incident.owner}: {subjects}, since {when(told.incident.onset_ms)}", style="bold red")
-    return Text(f"{at}   resolved: back to normal", style="bold green")
+    how = "back to normal" if told.incident.resolution == "recovered" else closing(told.incident)
+    return Text(f"{at}   resolved: {how}", style="bold green")
 
 
 def _panel(play: Play, hour: Hour) -> Table:
