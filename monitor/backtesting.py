@@ -25,25 +25,47 @@ from monitor.offline import Progress, Walk
 from monitor.plan import Model, Plan, ReferencePlan
 from monitor.reference import Reference, pack_cells
 from monitor.reference_file import Counts, check_fit, is_reference_file, read_reference
-from monitor.results import Result, collect, reported
+from monitor.results import Result, collect, reported, unlearnt
+from monitor.wording import when
 
 Config = str | Path | Mapping[str, Any] | Plan
 MOST_LATE = 0.01  # of a reference's events: what is out of order is no reference, whatever is left of it
 
 
-@dataclass(frozen=True, slots=True)
+TIMELESS = "learnt without time: a distribution only, tickets until the season is learnt from the events"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Learnt:
     """What `learn` returns: per model its reference and the state of the evidence at its end."""
 
-    plan: Plan = field(repr=False)
-    models: Mapping[str, tuple[Reference, bytes]] = field(repr=False)
-    counts: Mapping[str, Counts] = field(repr=False, default_factory=dict)  # per model and column: events per cell
-    rows: Sequence[WindowRow] = field(repr=False, default=())  # its windows, which nights and refits learn from again
+    plan: Plan
+    models: Mapping[str, tuple[Reference, bytes]]
+    counts: Mapping[str, Counts] = field(default_factory=dict)  # per model and column: events per cell
+    rows: Sequence[WindowRow] = ()  # its windows, which nights and refits learn from again
 
     @property
     def report(self) -> dict[str, dict[str, Any]]:
-        """The calibration report of each model: span, stage, inflated streams, smallest visible shifts, findings."""
-        return {name: reported(ref.calibration.report) for name, (ref, _) in self.models.items() if ref.calibration is not None}
+        """The calibration report of each model: span, stage, inflated streams, smallest visible shifts, findings.
+
+        One learnt from frames without time has the stage of no days, and `why` says so.
+        """
+        return {
+            name: unlearnt(TIMELESS) if ref.calibration is None else reported(ref.calibration.report)
+            for name, (ref, _) in self.models.items()
+        }
+
+    def __repr__(self) -> str:
+        """Each model with the span it was learnt from, its stage, and whether it may page."""
+        return f"Learnt({'; '.join(_told(name, ref) for name, (ref, _) in self.models.items())})"
+
+
+def _told(name: str, reference: Reference) -> str:
+    if reference.calibration is None:
+        return f"{name}: without time, a distribution only"
+    stage = reference.calibration.stage
+    may = "pages" if stage.pages else "tickets only"
+    return f"{name}: {when(reference.from_ms)} to {when(reference.until_ms)}, stage {stage.name}, {may}"
 
 
 def plan_of(config: Config) -> Plan:

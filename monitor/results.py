@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
 
 import pandas as pd
 
+from detectors.budget.stage import stage_of
 from monitor.engine import Engine
 from monitor.findings import findings
 from monitor.frames import STREAM
@@ -31,8 +32,12 @@ _TYPES = {
 class Result:
     """`pages`, `tickets`: one row per incident; `windows`: one row per model and window, empty ones too; times in UTC.
 
+    A window's `status` is that of the evidence at its end. A page sets the evidence to zero, so the windows after it may be ok while
+    it is open still: open it is from its `time` to `resolved` in `pages` (NaT: to the end of the events).
+
     `time` is the end of the (deciding) window; `evidence` and `threshold` are log10 in windows; `details` holds per
-    subject statistic, direction, size with its unit, and share. `report`: the calibration of each model. `scores` (on
+    subject statistic, direction, size with its unit, and share. `report`: the calibration of each model (`days`, `stage`,
+    `visible`, `findings`, ...; `why` is empty, or says why it has none). `scores` (on
     request): the evidence share of each subject in windows that were not ok. `counts`: events that were not judged, with
     the reason (late: after their window had closed; unknown_model: of no model of the plan), and pictures that could not be read.
     """
@@ -70,7 +75,7 @@ def collect(plan: Plan, store: Store, engine: Engine, *, scores: bool) -> Result
         if reference is not None and reference.calibration is not None:
             report[name] = reported(reference.calibration.report)
         else:
-            report[name] = {"stage": standing.stage, "why": standing.reason or "the events ended before enough had been learnt"}
+            report[name] = unlearnt(standing.reason or "the events ended before enough had been learnt")
     return Result(
         pages=_incidents([i for i in incidents if i.severity == "page"]),
         tickets=_incidents([i for i in incidents if i.severity != "page"]),
@@ -83,7 +88,17 @@ def collect(plan: Plan, store: Store, engine: Engine, *, scores: bool) -> Result
 
 def reported(calibration: Mapping[str, Any]) -> dict[str, Any]:
     """A calibration's report with its findings in sentences."""
-    return dict(calibration) | {"findings": findings(calibration)}
+    return dict(calibration) | {"why": "", "findings": findings(calibration)}
+
+
+def unlearnt(why: str) -> dict[str, Any]:
+    """The report where nothing is calibrated, in the shape of one that is: the stage of no days, and why.
+
+    >>> found = unlearnt("too little")
+    >>> found["stage"]["pages"], found["why"], found["findings"], found["visible"]
+    (False, 'too little', [], {})
+    """
+    return {"days": 0.0, "stage": asdict(stage_of(0.0)), "visible": {}, "visible_changes": {}, "why": why, "findings": []}
 
 
 def _time(values: Sequence[int | None]) -> pd.Series[Any]:

@@ -3,6 +3,9 @@
 EVENTS and --reference are Parquet, CSV or JSON lines: a column `time`, `model` where there are several, features under
 their schema names; --reference may also be a file that `raincheck reference build` wrote. --truth lists known drifts
 (columns start, end and, where there are several, model): then delay, misses and false pages are printed too.
+
+A window's status is that of its evidence, which begins anew after a page: `ok` windows may follow while the page is open. Whether
+it is open is told by its `time` and `resolved`.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
                 "pages": [_row(page) for page in result.pages.to_dict("records")],
                 "tickets": [_row(ticket) for ticket in result.tickets.to_dict("records")],
                 "statuses": result.windows["status"].value_counts().to_dict(),
-                "findings": {name: [found["why"]] if "why" in found else found["findings"] for name, found in result.report.items()},
+                "findings": {name: [*filter(None, [found["why"]]), *found["findings"]] for name, found in result.report.items()},
                 "losses": result.losses,
             }
             if drifts is not None:

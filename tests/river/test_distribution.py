@@ -28,6 +28,17 @@ def trained() -> Learnt:
     return learn(config(), frame(8).drop(columns="time"))
 
 
+def test_its_report_has_the_shape_of_any_other(trained: Learnt) -> None:
+    report = trained.report["m"]
+    timed = learn(config(), frame(8))
+    assert set(report) <= set(timed.report["m"])
+    assert (report["stage"]["pages"], report["findings"], timed.report["m"]["why"]) == (False, [], "")
+    assert report["stage"].keys() == timed.report["m"]["stage"].keys()
+    assert "without time" in report["why"]
+    assert repr(trained) == "Learnt(m: without time, a distribution only)"
+    assert repr(timed) == "Learnt(m: 2026-01-05 00:00 UTC to 2026-01-13 00:00 UTC, stage 7 to 14 days, pages)"
+
+
 def model_of(learnt: Learnt) -> Model:
     return learnt.plan.models["m"]
 
