@@ -32,7 +32,6 @@ FULL_DAYS = 27.9  # a reference of 28 days is final
 SETTLING_MS = (6 * HOUR_MS, DAY_MS, WEEK_MS)  # a changed level is told from so much, and firmed up
 LEAST_WINDOWS = 12  # a level is not told from fewer
 NIGHTS = 7  # of refitting after a false page
-MOST_LEVELS = 8
 MOST_SHUNNED = 100
 
 
@@ -70,15 +69,17 @@ def due(
     if not ripe:
         return None, standing
     want = ripe[0]
+    settling = _settling(standing)
     month_ms = end_ms - MONTH_MS
     from_ms = {
         "nightly": max(reference.from_ms, month_ms), "refit": month_ms, "trend": end_ms - WEEK_MS,
-        "rebase": max(month_ms, min((level.from_ms for level in standing.levels), default=month_ms)),
+        "rebase": max(month_ms, min((level.from_ms for level in settling), default=month_ms)),
     }[want.step]  # fmt: skip
     shunned = [(start_ms, until_ms) for _, start_ms, until_ms in standing.shunned]
     return Due(
         want.step, model.name, from_ms, end_ms, left_out=(*shunned, *(pages if want.step == "refit" else ())),
-        columns=want.columns, levels=standing.levels, calendar=standing.calendar, false_ms=standing.false_ms or end_ms,
+        columns=want.columns, levels=settling if want.step == "rebase" else standing.levels, calendar=standing.calendar,
+        false_ms=standing.false_ms or end_ms,
     ), standing  # fmt: skip
 
 
@@ -87,6 +88,12 @@ def _put_off(standing: Standing, end_ms: int) -> Standing:
     waits = [w for w in standing.wanted if w.ripe_ms <= end_ms and (w.step == "nightly" or (w.step == "rebase" and not w.mutes))]
     kept = tuple(w for w in standing.wanted if w not in waits)
     return wanting(replace(standing, wanted=kept), *(replace(w, ripe_ms=after(end_ms, NIGHT_MS, DAY_MS)) for w in waits))
+
+
+def _settling(standing: Standing) -> tuple[Level, ...]:
+    """Levels that are still being firmed up."""
+    wants = [w for w in standing.wanted if w.step == "rebase"]
+    return tuple(v for v in standing.levels if any(w.from_ms == v.from_ms and set(w.columns) <= set(v.columns) for w in wants))
 
 
 def _longer(reference: Reference, days: float, end_ms: int) -> int:
@@ -107,6 +114,8 @@ def attended(model: Model, standing: Standing, step: str, learnt: Reference | No
     if want is None:
         return standing
     standing = replace(standing, wanted=tuple(w for w in standing.wanted if w is not want))
+    young = [level for level in standing.levels if level.from_ms > now_ms - 4 * WEEK_MS or level in _settling(standing)]
+    standing = replace(standing, levels=tuple(young))  # what is older lies before all that is learnt from
     unknown = _unknown(want, learnt) if step == "rebase" and want.mutes else ()
     if unknown:
         later_ms = now_ms + max(SETTLING_MS[0], LEAST_WINDOWS * model.window_ms)
@@ -141,7 +150,7 @@ def levelled(model: Model, standing: Standing, columns: Iterable[str], from_ms: 
     overtaken = [w for w in standing.wanted if w.step == "rebase" and set(w.columns) <= set(names)]
     standing = replace(standing, wanted=tuple(w for w in standing.wanted if w not in overtaken))
     levels = [level for level in standing.levels if not set(level.columns) <= set(names)]
-    return wanting(replace(standing, levels=(*levels, Level(from_ms, names))[-MOST_LEVELS:]), *wants)
+    return wanting(replace(standing, levels=(*levels, Level(from_ms, names))), *wants)
 
 
 def deployed(model: Model, standing: Standing, version: str, from_ms: int) -> Standing:
@@ -151,9 +160,9 @@ def deployed(model: Model, standing: Standing, version: str, from_ms: int) -> St
 
 
 def succeeded(model: Model, standing: Standing, version: str, start_ms: int) -> Standing:
-    """The standing when `version` brings most of a window's events: a version that has not served before is a deployment.
+    """The standing when `version` brings well over half of a window's events: another one than before is a deployment.
 
-    Two versions that share the traffic evenly take turns at leading: that counts as one deployment a day at most.
+    Versions that share the traffic nearly evenly have no leader (`OpenWindows.close`); whatever they do, it counts once a day at most.
     """
     if not version or version == standing.version:
         return standing

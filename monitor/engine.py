@@ -134,8 +134,7 @@ class Engine:
 
     def learned(self, learned: Learned) -> None:
         """A step of learning is done: the model's waiting windows go on, under the new reference if there is one."""
-        due = self._due.pop(learned.due.model)
-        model, standing = self.plan.models[due.model], self.standings[due.model]
+        due, model = self._due[learned.due.model], self.plan.models[learned.due.model]
         mine = [i for i in self.incidents.values() if i.model == model.name]
         if due.step == "trend":
             self._settle(*looked_back(model, learned.leads, mine, (due.from_ms, due.until_ms)))
@@ -147,13 +146,14 @@ class Engine:
                 self._evidence.release(model.name)
         elif due.step in ("cuts", "calibration"):
             later = due.until_ms + max(model.window_ms, (due.until_ms - due.from_ms) // 4)
-            self.standings[model.name] = replace(standing, learn_until_ms=later, reason=learned.reason)
+            self.standings[model.name] = replace(self.standings[model.name], learn_until_ms=later, reason=learned.reason)
         standing = self.standings[model.name] = again.attended(model, self.standings[model.name], due.step, learned.reference)
         self._stale.add(model.name)
         self._input("learned", model.name, due.until_ms, {
             "step": due.step, "reference": learned.reference.name if learned.reference else "", "reason": learned.reason,
             "leads": msgspec.to_builtins(learned.leads),
         })  # fmt: skip
+        del self._due[model.name]
         self._learn(model, standing, due.until_ms)
         self.close()
 
@@ -165,10 +165,6 @@ class Engine:
     def install(self, reference: Reference, chain: bytes = b"", due: Due | None = None) -> None:
         """Puts a reference in force: frozen cells, and once calibrated the evidence, which goes on where it was learnt again (`due`)."""
         model, standing = self.plan.models[reference.model], self.standings[reference.model]
-        self.references[model.name] = reference
-        self._changes.references[model.name] = ReferenceRow(reference.name, model.name, reference.pack(), chain)
-        self.fold.set_cuts(model.name, reference.cuts, reference.effective_ms)
-        self.windows.set_cuts(model.name, reference.cuts)
         if reference.calibration is None:
             standing = replace(standing, stage="learning", reason="", learn_until_ms=None)
         elif due is not None and model.name in self._evidence:
@@ -176,6 +172,10 @@ class Engine:
         else:
             self._evidence.begin(model, reference, chain)
             standing = replace(standing, stage="judging", reason="")
+        self.references[model.name] = reference
+        self._changes.references[model.name] = ReferenceRow(reference.name, model.name, reference.pack(), chain)
+        self.fold.set_cuts(model.name, reference.cuts, reference.effective_ms)
+        self.windows.set_cuts(model.name, reference.cuts)
         self.standings[model.name] = standing
         self._stale.add(model.name)
 

@@ -31,14 +31,13 @@ class Evidence:
         self._states[model.name] = chain.unpack(packed) if packed else chain.zero()
 
     def switch(self, model: Model, reference: Reference, due: Due, packed: bytes) -> None:
-        """Goes on under a reference that was learnt again: what counted before still counts."""
+        """Goes on under a reference that was learnt again: what counted before still counts. ValueError, with nothing changed, if not."""
         before, state = self._chains[model.name], self._states[model.name]
-        self.begin(model, reference, packed)
-        chain = self._chains[model.name]
-        if due.step == "nightly":
-            self._states[model.name] = chain.inherit(self._states[model.name], before, state)
-        else:
-            self._states[model.name] = chain.adopt(state, due.columns)
+        assert reference.calibration is not None, "only a calibrated reference is judged by"
+        chain = Chain(reference.calibration, options(model))
+        nightly = due.step == "nightly"
+        went_on = chain.inherit(chain.unpack(packed), before, state) if nightly else chain.adopt(state, due.columns)
+        self._chains[model.name], self._states[model.name] = chain, went_on
 
     def step(self, model: str, start_ms: int, cells: Mapping[str, Any], muted: frozenset[str]) -> Reading:
         """Takes one closed window; columns that are `muted` count as not seen."""

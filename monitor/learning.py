@@ -150,7 +150,8 @@ def _levelled(reference: Reference, calibration: Calibration, due: Due, history:
         levelled, known = rebase(levelled, since, enough) if enough else levelled, known.union(enough)
     if due.columns and not known & {*due.columns}:
         raise TooLittle(f"fewer than {LEAST_WINDOWS} windows hold events of {', '.join(due.columns[:4])} since the level changed")
-    return replace(reference, calibration=levelled, before=calibration if due.levels else None)
+    names = tuple(sorted({name for level in due.levels for name in level.columns}))
+    return replace(reference, calibration=levelled, before=calibration if names else None, levelled=names)
 
 
 def _nightly(model: Model, due: Due, history: History, reference: Reference) -> Learned:
@@ -166,12 +167,17 @@ def _refitted(_: Model, due: Due, history: History, reference: Reference) -> Lea
         return Learned(due, None, "a level is younger than a day: how its column moves about it is not to be seen yet")
     # the step to another level is no wander: taken for it, it would hide the next one of its size
     history = _unheard(history, [(name, history.start_ms < level.from_ms) for level in due.levels for name in level.columns])
-    return Learned(due, replace(reference, calibration=refit(_timed(reference.calibration, due), history, due.false_ms), before=None))
+    return Learned(
+        due, replace(reference, calibration=refit(_timed(reference.calibration, due), history, due.false_ms), before=None, levelled=())
+    )
 
 
 def _rebased(_: Model, due: Due, history: History, reference: Reference) -> Learned:
     assert reference.calibration is not None, "only a judged model has levels"
-    return Learned(due, _levelled(reference, _timed(reference.before or reference.calibration, due), due, history))
+    # levels that are settled stay as they were learnt; those that are being firmed up begin where they were not known yet
+    settling = {name for level in due.levels for name in level.columns}
+    before = reference.before if set(reference.levelled) <= settling else None
+    return Learned(due, _levelled(reference, _timed(before or reference.calibration, due), due, history))
 
 
 def _looked_back(_: Model, due: Due, history: History, reference: Reference) -> Learned:

@@ -17,6 +17,7 @@ from monitor.segments import overflow
 
 # Garbage time stamps open a window each; nobody's partitions are months of windows apart.
 MOST_OPEN = 10_000
+LEADS = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class OpenWindows:
         leading = "inputs" if any(column.role == "inputs" for column in model.columns) else "predictions"
         window = Closed(
             model.name, start_ms, start_ms + model.window_ms, events[leading], cells,
-            versions=tuple(sorted(versions)), unreadable=unreadable, version=max(sorted(versions), key=versions.__getitem__, default=""),
+            versions=tuple(sorted(versions)), unreadable=unreadable, version=_leader(versions),
         )  # fmt: skip
         return Merged(window, {} if cuts is not None else {name: _reduced(s) for name, s in summaries.items()})
 
@@ -152,6 +153,12 @@ class OpenWindows:
                 cuts = self._cuts[model][name]
                 columns[name] = recut(old, cuts).merge(recut(summary, cuts))  # type: ignore[arg-type] # same cells, same kind
         return Pane(one.events + other.events, columns)
+
+
+def _leader(versions: Counter[str]) -> str:
+    """The version that brings well over half of the events; "" where none does: two that share them evenly would take turns."""
+    name, count = max(sorted(versions.items()), key=lambda item: item[1], default=("", 0))
+    return name if count > LEADS * versions.total() else ""
 
 
 def _reduced(summary: Summary) -> Summary:

@@ -16,7 +16,7 @@ from detectors.cuts import Cuts
 from detectors.cuts import unpack as unpack_cuts
 
 FORMAT = 2
-_PACKED = tuple[int, str, str, dict[str, bytes], int, int, int, bytes | None, bytes | None, dict[str, bytes]]
+_PACKED = tuple[int, str, str, dict[str, bytes], int, int, int, bytes | None, bytes | None, dict[str, bytes], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Reference:
 
     `calibration` is None while the model still learns; then only the cells are frozen. `from_ms`, `until_ms`: the windows
     it was learnt from. `digest` is the plan's: a plan whose numbers changed does not read an old reference. `before` is the calibration
-    before levels were learnt anew: what firms them up with more windows begins there.
+    before the levels of the columns `levelled` were learnt anew: what firms them up with more windows begins there.
     """
 
     model: str
@@ -37,6 +37,7 @@ class Reference:
     calibration: Calibration | None = None
     frame: Mapping[str, bytes] = field(default_factory=dict)
     before: Calibration | None = None
+    levelled: tuple[str, ...] = ()
 
     @cached_property
     def name(self) -> str:
@@ -47,7 +48,7 @@ class Reference:
         return msgspec.msgpack.encode((
             FORMAT, self.model, self.digest, {name: self.cuts[name].pack() for name in sorted(self.cuts)},
             self.effective_ms, self.from_ms, self.until_ms, *(c.pack() if c is not None else None for c in (self.calibration, self.before)),
-            {name: self.frame[name] for name in sorted(self.frame)},
+            {name: self.frame[name] for name in sorted(self.frame)}, self.levelled,
         ))  # fmt: skip
 
     @classmethod
@@ -57,11 +58,11 @@ class Reference:
         if parts[0] != FORMAT:
             msg = f"reference has format {parts[0]}, this release reads {FORMAT}"
             raise ValueError(msg)
-        _, model, digest, cuts, effective_ms, from_ms, until_ms, *calibrations, frame = parts
+        _, model, digest, cuts, effective_ms, from_ms, until_ms, *calibrations, frame, columns = parts
         calibration, before = (Calibration.unpack(body) if isinstance(body, bytes) else None for body in calibrations)
         return cls(
             model, digest, {name: unpack_cuts(body) for name, body in cuts.items()}, effective_ms, from_ms, until_ms,
-            calibration, frame, before,
+            calibration, frame, before, columns,
         )  # fmt: skip
 
 

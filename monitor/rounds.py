@@ -208,17 +208,23 @@ class Rounds:
                 del self._learning[model]
                 learned = self._outcome(due, future)
                 log.info("learnt", model=model, step=due.step, reason=learned.reason)
-                self.engine.learned(learned)
+                try:
+                    self.engine.learned(learned)
+                except ValueError as error:  # the evidence cannot go on under it: nothing has changed, the old reference stays
+                    self.engine.learned(self._failed(due, error))
                 self.save()
 
     def _outcome(self, due: Due, future: Future[Learned]) -> Learned:
         """What a step of learning brought; one that failed is asked for again later, and the other models are watched meanwhile."""
         try:
             return future.result()
-        except Exception as error:
-            log.exception("learning_failed", model=due.model, step=due.step)
-            self._listener.learning_failed(due, error)
-            return Learned(due, None, f"{due.step} failed: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it was, the daemon lives on
+            return self._failed(due, error)
+
+    def _failed(self, due: Due, error: Exception) -> Learned:
+        log.error("learning_failed", model=due.model, step=due.step, exc_info=error)
+        self._listener.learning_failed(due, error)
+        return Learned(due, None, f"{due.step} failed: {type(error).__name__}: {error}")
 
     def _performed(self, due: Due) -> Future[Learned]:
         self.save()  # the windows it learns from must be in the store

@@ -316,3 +316,16 @@ def test_a_fits_calm_lets_a_fall_back(calm: bool, boost: float, because: str) ->
     twice = after("false", after("false"), on=incident(id="j"))
     assert twice.ledger.boost == pytest.approx(1.4)
     assert again.attended(model(), twice, "refit", refitted(calm=calm)).ledger.boost == pytest.approx(boost), because
+
+
+def test_levels_are_kept_while_they_are_firmed_up_or_learnt_from() -> None:
+    """Ten owners say "normal" of ten columns: none of their levels may be forgotten while a step still needs it."""
+    standing = WATCHED
+    for hour in range(10):
+        standing = again.levelled(model(), standing, [f"c{hour}"], NOW + hour * HOUR_MS)
+    assert len(standing.levels) == 10
+    due, _ = again.due(model(), standing, reference(40), (), NOW + 6 * HOUR_MS)
+    assert due is not None
+    assert due.columns == ("c0",)
+    month = replace(standing, next_ms=NOW + 5 * WEEK_MS, wanted=(Wanted("rebase", NOW, NOW, ("c0",)),))
+    assert again.attended(model(), month, "rebase", reference(40)).levels == (), "older than all that is learnt from"
