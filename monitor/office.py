@@ -147,6 +147,7 @@ class Office:
         return self.rounds.submit(lambda: self.rounds.engine.deployed(model, version, who, note, at_ms))
 
     def metrics(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
+        self.health()  # readiness is a metric, too, and where nobody probes it this is the only one who asks
         return self._exposition.body(openmetrics, gzipped)
 
     def counted(self, handler: str, status: int) -> None:

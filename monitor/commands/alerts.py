@@ -57,13 +57,15 @@ def generate(args: argparse.Namespace) -> int:
     files, folder = made(plan, choices), Path(args.out)
     unknown_receivers(plan, choices.platform, choices.receivers, args.receivers)
     old = stale(folder, files)
-    notes = [f"{r.name} lacks {what}" for r in unfilled(plan, choices) for what in r.missing]
+    notes = [f"receiver {r.name} lacks {what}" for r in unfilled(plan, choices) for what in r.missing]
+    twice = sorted(owner.name for owner in plan.owners.values() if owner.page or owner.ticket)
+    notes += [f"{name} is told by raincheck directly as well, as long as the configuration names receivers" for name in twice]
     if not args.check:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
     said = [f"{folder / name} {what}" for name, what in old.items()] if args.check else [f"wrote {folder / name}" for name in sorted(files)]
-    said += ["up to date"] * (args.check and not old) + [f"note: receiver {note}" for note in notes]
+    said += ["up to date"] * (args.check and not old) + [f"note: {note}" for note in notes]
     show(args, {"ok": not (args.check and old), "files": sorted(files), "stale": old, "notes": notes}, "\n".join(said))
     return int(bool(args.check and old))
 

@@ -5,55 +5,26 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from alerts import Choices, generate, runbook_names
+from alerts import generate, runbook_names
 from alerts.delivery import LEARNING
-from alerts.models import model_rules
 from alerts.pipeline import WATCHDOG, pipeline_rules
 from alerts.rule import KEEP, Rule
-from monitor import config
 from monitor.catalogue import CATALOGUE, COUNTERS
 from monitor.learning import FirstStep
-from monitor.plan import Plan
 from monitor.standing import AgainStep
+from tests.rules.plans import ALL, PLANS, ROOT, rules_of
 from tests.services.tools import tool
 
-ROOT = Path(__file__).parents[2]
 TARGET = {"job", "instance"}
 
 
-def plan(**more: Any) -> Plan:
-    model = {"owner": "team", "schema": {"features": {"x": "numeric"}}}
-    return config.compile({"owners": {"team": {}}, "models": {"m": model | more.pop("model", {})}} | more)
-
-
-PLANS: dict[str, tuple[Plan, Choices]] = {
-    "demo": (config.load(ROOT / "alerts" / "demo" / "rain.yaml", look_for_files=False), Choices("vision-team")),
-    "smallest": (plan(), Choices("team")),
-    "late": (plan(model={"lateness": "2h", "window": "1d"}), Choices("team")),
-    "shards": (plan(shard={"index": 1, "count": 3}), Choices("ops", job="ml/raincheck", pages="https://wiki.example/books")),
-    "hostile": (
-        plan(
-            model={"runbook": 'https://wiki.example/{{$labels.x}}/"\\`#:%20'},
-            http={"external_url": "https://r.example/{{$value}}/"},
-        ),
-        Choices("team"),
-    ),
-}
 every_plan = pytest.mark.parametrize("name", sorted(PLANS))
 
 
-def rules_of(name: str = "demo") -> tuple[Rule, ...]:
-    watched, choices = PLANS[name]
-    models = [rule for model in watched.models.values() for rule in model_rules(watched, model, choices.pages)]
-    return (*pipeline_rules(watched, choices.platform, choices.pages), *models)
-
-
-ALL = {rule.name: rule for rule in (*rules_of(), *rules_of("shards"))}
 every_rule = pytest.mark.parametrize("rule", ALL.values(), ids=ALL)
 
 

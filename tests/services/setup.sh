@@ -69,10 +69,20 @@ kafka() {
     say "Apache Kafka is there: $(ls "$libs" | wc -l) jars"
 }
 
+# Debian's Alertmanager does not start without its templates in /usr/share, where nothing was installed: it is told to look in share/
+# of the folder that it is started in, by a path of the same length
+templates() {
+    program="$cache/prometheus/usr/bin/prometheus-alertmanager"
+    if LC_ALL=C grep -q /usr/share/prometheus/alertmanager "$program"; then
+        LC_ALL=C sed -i 's#/usr/share/prometheus/alertmanager#.////share/prometheus/alertmanager#g' "$program"
+    fi
+}
+
 # Debian's packages would start a service each, so they are unpacked instead of installed
 prometheus() {
     bin="$cache/prometheus/usr/bin"
     if [ -x "$bin/promtool" ] && [ -x "$bin/amtool" ]; then
+        templates
         say "Prometheus and Alertmanager are there"
         return
     fi
@@ -85,6 +95,7 @@ prometheus() {
     (cd "$cache/prometheus/packages" && apt-get -o APT::Sandbox::User=root download -qq prometheus prometheus-alertmanager)
     for package in "$cache"/prometheus/packages/*.deb; do dpkg-deb -x "$package" "$cache/prometheus"; done
     rm -r "$cache/prometheus/packages"
+    templates
     say "Prometheus and Alertmanager are there"
 }
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-UNPACKED = Path(__file__).parents[2] / ".cache" / "prometheus" / "usr" / "bin"
+# the Debian packages, unpacked: programs start in USR, where their own files are looked for
+USR = Path(__file__).parents[2] / ".cache" / "prometheus" / "usr"
 
 
 def tool(name: str) -> str:
     """The path of promtool, amtool, prometheus or prometheus-alertmanager; a visible skip where it is missing, a failure in CI."""
-    found = shutil.which(name) or shutil.which(name, path=str(UNPACKED))
+    found = shutil.which(name) or shutil.which(name, path=str(USR / "bin"))
     if found is not None:
         return found
     reason = f"{name} is missing: tests/services/setup.sh fetches it"
