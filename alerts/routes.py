@@ -13,6 +13,7 @@ from monitor.plan import DAY_MS, Owner, Plan
 
 # A page is repeated when the daemon would repeat it, but not later than the Alertmanager remembers having sent it (120 h by default).
 LONGEST_MS: Final = 4 * DAY_MS
+HOUR_MS: Final = 3_600_000
 WEBHOOKS: Final = {"json": "http", "jsons": "https"}
 # what one failure brings along: source, and the alerts that say nothing new beside it
 CONSEQUENCES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -51,7 +52,7 @@ def routes(plan: Plan, platform: str) -> dict[str, Any]:
         if mine:
             below = [{"matchers": [_is("severity", "ticket")], "receiver": f"{name}-ticket"}]
             matchers = [_is("component", "drift"), _is("owner", name)]
-            every = f"{min(*mine, LONGEST_MS) // 60_000}m"
+            every = f"{min(*mine, LONGEST_MS) // HOUR_MS}h"
             owners.append(
                 {
                     "matchers": matchers, "receiver": f"{name}-page", "group_by": ["alertname", "model"], "repeat_interval": every,
@@ -109,7 +110,7 @@ def _receiver(name: str, addresses: Iterable[str]) -> Receiver:
         else:
             hooks.append(url)
     if not hooks and not missing:
-        missing.append("the configuration names nobody")
+        missing.append("an address: the configuration names none")
     return Receiver(name, tuple(hooks), tuple(missing))
 
 
