@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+IDLE_MS = 4 * 86_400_000  # a long weekend is a habit, a longer silence is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class History:
     start_ms: NDArray[np.int64]
     window_ms: int
     counts: Mapping[str, NDArray[np.int64]]
+    _idle_ms: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         starts = self.start_ms
@@ -34,6 +37,15 @@ class History:
             if table.ndim != 2 or len(table) != len(starts):
                 raise ValueError(f"history: counts of {name!r} must have shape ({len(starts)}, cells), got {table.shape}")
 
+        seen = np.zeros(len(starts), bool)
+        for table in self.counts.values():
+            seen |= table.any(axis=1)
+        ends = starts + self.window_ms
+        quiet = starts[seen][1:] - ends[seen][:-1]
+        if seen.any():  # before the first event and after the last one, too
+            quiet = np.r_[quiet, starts[seen][0] - starts[0], ends[-1] - ends[seen][-1]]
+        object.__setattr__(self, "_idle_ms", int(quiet[quiet > IDLE_MS].sum()))
+
     @property
     def span_ms(self) -> int:
         """Event time from the first window's start to the last one's end, in milliseconds."""
@@ -41,8 +53,13 @@ class History:
 
     @property
     def days(self) -> float:
-        """The same in days."""
-        return self.span_ms / 86_400_000
+        """The same in days, without stretches of more than four days that brought no event: nothing was learnt there.
+
+        >>> seen = np.r_[np.ones(3), np.zeros(20), np.ones(3)].astype(np.int64)[:, None]
+        >>> History(np.arange(26) * 86_400_000, 86_400_000, {"x": seen}).days
+        6.0
+        """
+        return (self.span_ms - self._idle_ms) / 86_400_000
 
     def since(self, from_ms: int) -> History:
         """The windows that start at `from_ms` or later."""
