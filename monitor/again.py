@@ -114,7 +114,7 @@ def attended(model: Model, standing: Standing, step: str, learnt: Reference | No
     if want is None:
         return standing
     standing = replace(standing, wanted=tuple(w for w in standing.wanted if w is not want))
-    young = [level for level in standing.levels if level.from_ms > now_ms - 4 * WEEK_MS or level in _settling(standing)]
+    young = [level for level in standing.levels if level.from_ms > now_ms - MONTH_MS or level in _settling(standing)]
     standing = replace(standing, levels=tuple(young))  # what is older lies before all that is learnt from
     unknown = _unknown(want, learnt) if step == "rebase" and want.mutes else ()
     if unknown:

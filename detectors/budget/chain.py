@@ -62,10 +62,10 @@ class Chain:
         self._leaks = np.r_[~self._rate, np.ones(c.pool.size, bool)]
         self._below, self._above = c.wander.split(len(streams))
         self._pointer = Pointer(c)
-        self._recovery = Recovery(c, self._pointer.least)
         self._weights = c.weights
         self._season = [c.learnt.season[:, mine] for mine in self._cadence]
         self._per_score = per_score(c.shape)
+        self._recovery = Recovery(c, self._pointer.least, self._per_score, self._signed, self._rate)
         # by which scores one clock is told from another, and whether there is one to be told
         self._telling = np.flatnonzero((self._length[: len(streams)] == 1) & ~self._rate)
         self._auto = c.options.timezone == AUTO and movable(c.days, c.options.window_ms)

@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget.calibrated import Calibration
-from detectors.budget.effects import effect_of, per_score
+from detectors.budget.effects import effect_of
 from detectors.budget.reading import Lead
 from detectors.budget.state import RING, State
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 CALM = 0.8  # inside this part of the gate
 SURE = 9.0  # nats
 CELLS = 30.0  # of a histogram, about: a PSI of n events varies by sqrt(2 CELLS) / n without a change
@@ -34,10 +35,14 @@ CELLS = 30.0  # of a histogram, about: a PSI of n events varies by sqrt(2 CELLS)
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What recovery is judged by, per stream of one calibration; `least` is the owner's minimum effect."""
+    """What recovery is judged by, per stream of one calibration: `least` is the owner's minimum effect, `per_score` what one of a score
+    is worth as an effect, `signed` and `rate` tell its law."""
 
     calibration: Calibration
     least: Floats
+    per_score: Floats
+    signed: Flags
+    rate: Flags
 
     def begun(self, state: State, leads: Sequence[Lead]) -> State:
         """The state of an incident that was just opened by these leads: their effect so far is what a return is told from."""
@@ -71,9 +76,8 @@ class Recovery:
         weight = state.ring_weighed[:, led].sum(0)
         effect = np.abs(state.ring_moved[:, led].sum(0)) / np.maximum(weight, 1.0)
         noise = c.wander.tau2[led] + c.wander.w[led] / RING + c.wander.a[led] / np.maximum(weight, 1.0)
-        signed = c.shape.signed[led]
-        usual = 2 * np.sqrt(noise) * c.learnt.kappa[led] * per_score(c.shape)[led]
-        gate = np.where(signed, np.maximum(self.least[led], usual), self.least[led])
+        usual = 2 * np.sqrt(noise) * c.learnt.kappa[led] * self.per_score[led]
+        gate = np.where(self.signed[led], np.maximum(self.least[led], usual), self.least[led])
         return bool((weight > 0).all() and (effect <= CALM * gate).all() and self._log_ratio(state) >= SURE)
 
     def _log_ratio(self, state: State) -> float:
@@ -87,10 +91,9 @@ class Recovery:
         x = moved / np.maximum(events, 1.0)
         rho, wander = c.wander.rho[led], c.wander
         score = wander.tau2[led] / (1 + (n - 1) * (1 - rho) / (1 + rho)) + wander.w[led] / n + wander.a[led] / events
-        unit = wander.scale[led] * c.learnt.kappa[led] * per_score(c.shape)[led]
+        unit = wander.scale[led] * c.learnt.kappa[led] * self.per_score[led]
         share = np.abs(d) + 1 / events  # of rates: about the larger of the two shares there may be
         psi = 2 * CELLS / events**2 * n + 4 * np.abs(d) / events
-        law = np.array([s.law for s in c.shape.streams])[led]
-        variance = np.where(law == "signed", score * unit**2, np.where(law == "rate", share / events, psi))
+        variance = np.where(self.signed[led], score * unit**2, np.where(self.rate[led], share / events, psi))
         ratio = (d * d - 2 * d * x) / (2 * np.maximum(variance, 1e-12))
         return float(state.part[led] @ ratio)
