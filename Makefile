@@ -2,7 +2,8 @@
 #
 #   make run     set up, then the demo: a camera, rain, a page          (first time 2 min of set-up, the story 2 min)
 #   make test    set up, start the real services, run every test       (CI allows 25 min)
-#   make test-long   the simulated months that are too long for every run                                   (15 min)
+#   make test-long    the simulated months that are too long for every run                   (15 min)
+#   make test-faults  every fault of tests/README.md, also those that take minutes            (25 min)
 #   make check   formatting, lints, types, import contracts             (1 min)
 
 VENV   := .venv
@@ -12,10 +13,10 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 EXTRAS := dev,grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services run test test-long check format clean
+.PHONY: help setup services run test test-long test-faults check format clean
 
 help:
-	@sed -n '3,6s/^#   //p' Makefile
+	@sed -n '3,7s/^#   //p' Makefile
 
 # `python3 -m venv` needs a Debian package of its own, one per version of Python; everything else comes from PyPI
 $(VENV)/.stamp: pyproject.toml
@@ -41,6 +42,9 @@ test: services
 
 test-long: setup
 	$(BIN)/python -m pytest -m long --timeout 900 tests
+
+test-faults: services
+	$(BIN)/python -m pytest -m "fault or not fault" --timeout 1800 tests/faults tests/kafka
 
 check: setup
 	$(BIN)/ruff format --check .

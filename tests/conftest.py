@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.services.broker import Broker, Unavailable
 from tests.services.feed import Feed
+from tests.services.river import River
 
 # shared machines are slow at times, which is no failure of anything
 settings.register_profile("raincheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,3 +60,11 @@ def feed(kafka_broker: Broker) -> Iterator[Feed]:
 def topic(feed: Feed) -> Callable[..., str]:
     """Factory of topics with names of their own: `topic(partitions=4, retention_ms="1000")`."""
     return feed.create
+
+
+@pytest.fixture
+def river(kafka_broker: Broker, feed: Feed, tmp_path: Path) -> Iterator[River]:
+    """Topics with a daemon's configuration on them; what was started ends with the test."""
+    made = River(kafka_broker, feed, tmp_path)
+    yield made
+    made.close()

@@ -3,72 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.river.world import START_MS, Daemon, Webhook, configuration, events, raincheck
-from tests.services.broker import Broker
-from tests.services.feed import Feed
+from tests.river.world import START_MS, Daemon, raincheck
+from tests.services.river import PER_HOUR, River, stable
 
 pytestmark = pytest.mark.kafka
 LEARNT, CLEAN, SHIFTED = 8 * 24, 24, 6
-PER_HOUR = 60
-
-
-class River:
-    """Two topics, a configuration, a webhook and the processes started on them."""
-
-    def __init__(self, broker: Broker, feed: Feed, folder: Path) -> None:
-        self.feed, self.folder = feed, folder
-        self.webhook = Webhook()
-        self.topics = {"in": feed.create(partitions=2), "out": feed.create()}
-        self.state = folder / "state.db"
-        plan = configuration(
-            kafka={"bootstrap": [broker.bootstrap]},
-            state={"path": str(self.state)},
-            http={"port": 0},
-            owners={"shop-team": {"page": [self.webhook.url]}, "other-team": {"page": ["json://127.0.0.1:1/never"]}},
-        )
-        for stream, topic in self.topics.items():
-            plan["streams"][stream]["topic"] = topic
-        self.config = folder / "raincheck.yaml"
-        self.config.write_text(yaml.safe_dump(plan))
-        self.daemons: list[Daemon] = []
-
-    def start(self) -> Daemon:
-        daemon = Daemon(self.config)
-        self.daemons.append(daemon)
-        daemon.wait_for("started")
-        return daemon
-
-    def send(self, hours: range, shifted: int | None = None) -> int:
-        """Inputs alternate between two partitions; both topics get the hours at once."""
-        inputs, outputs = events(hours, PER_HOUR, shifted)
-        for i, (one, other) in enumerate(zip(inputs, outputs, strict=True)):
-            self.feed.producer.send(self.topics["in"], one, partition=i % 2)
-            self.feed.producer.send(self.topics["out"], other, partition=0)
-        self.feed.producer.flush()
-        return len(inputs)
-
-    def exported(self) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(raincheck("state", "export", "--json", str(self.state)))
-        return answer
-
-    def close(self) -> None:
-        for daemon in self.daemons:
-            daemon.kill()
-        self.webhook.close()
-
-
-@pytest.fixture
-def river(kafka_broker: Broker, feed: Feed, tmp_path: Path) -> Iterator[River]:
-    made = River(kafka_broker, feed, tmp_path)
-    yield made
-    made.close()
 
 
 def test_a_shift_pages_the_right_owner_and_a_restart_loses_nothing(river: River) -> None:
@@ -96,7 +38,7 @@ def test_a_shift_pages_the_right_owner_and_a_restart_loses_nothing(river: River)
     second = river.start()
     last = range(shifted.stop + 6, shifted.stop + 8)
     river.send(last)
-    ended = _when_closed(river, second, last.start)
+    ended = river.when_closed(second, last.start)
     assert second.terminate() == 0
 
     total = last.stop * PER_HOUR
@@ -112,7 +54,7 @@ def test_a_shift_pages_the_right_owner_and_a_restart_loses_nothing(river: River)
     recording = river.folder / "topic.jsonl.gz"
     raincheck("record", "--config", str(river.config), "--out", str(recording), "--until-end")
     replayed = [json.loads(line) for line in raincheck("replay", "--config", str(river.config), str(recording)).splitlines()]
-    assert [_stable(v) for v in replayed] == [_stable(v) for v in closed]
+    assert [stable(v) for v in replayed] == [stable(v) for v in closed]
 
 
 def test_an_incident_is_computed_again_from_the_broker_until_retention_takes_its_records(river: River) -> None:
@@ -147,21 +89,3 @@ def test_a_second_daemon_on_the_same_state_is_refused(river: River) -> None:
     second = Daemon(river.config)
     river.daemons.append(second)
     assert second.process.wait(30) == 78
-
-
-def _when_closed(river: River, daemon: Daemon, hour: int) -> dict[str, Any]:
-    """The exported state once the window of this hour has been saved: asked for by a request that the engine answers in turn."""
-    start = START_MS + hour * 3_600_000
-    for _ in range(600):
-        views = daemon.get("/api/v1/models")["models"]
-        if views[0]["last"] is not None and views[0]["last"]["start_ms"] >= start:
-            return river.exported()
-        daemon.process.poll()
-        assert daemon.process.returncode is None
-        river.feed.admin.list_topics()  # a round trip to the broker is the pause between two looks
-    raise AssertionError(f"window of hour {hour} was never closed: {daemon.lines[-5:]}")
-
-
-def _stable(verdict: dict[str, Any]) -> dict[str, Any]:
-    """A verdict but for the last digits of its sums: floats add up in another order when partitions are read in another."""
-    return {key: round(value, 6) if isinstance(value, float) else value for key, value in verdict.items()}

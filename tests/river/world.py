@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,11 @@ class Webhook:
 class Daemon:
     """`raincheck run` as its own process; its log lines (JSON on stderr) are what tests wait for."""
 
-    def __init__(self, config: Path) -> None:
-        command = [sys.executable, "-P", "-m", "monitor", "run", "--config", str(config), "--port", "0", "--log-format", "json"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    def __init__(self, config: Path, *, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "monitor")) -> None:
+        command = [sys.executable, "-P", *program, "run", "--config", str(config), "--port", "0", "--log-format", "json"]
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
+        )
         self.lines: list[dict[str, Any]] = []
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
