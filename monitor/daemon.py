@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
@@ -27,6 +26,7 @@ from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
 from monitor.sources.source import Source
 from monitor.stores.sqlite import SqliteStore
+from monitor.systemd import Supervisor, status_line
 from monitor.workshop import Workshop
 
 log = events("daemon")
@@ -57,7 +57,7 @@ def _letters(plan: Plan) -> Producer | None:
 
 def run(plan: Plan, *, port: int | None = None) -> int:
     """Runs until a signal; the exit code. `port` overrides the plan's (0: a free one, which is logged)."""
-    stop = threading.Event()
+    stop, supervisor = threading.Event(), Supervisor()
     previous = {number: signal.signal(number, _stopper(stop)) for number in (signal.SIGTERM, signal.SIGINT)}
     previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, _not_reloaded)
     source = source_of(plan)
@@ -75,8 +75,8 @@ def run(plan: Plan, *, port: int | None = None) -> int:
             office.start()
             schedule.start()
             log.info("started", models=sorted(plan.models), http=f"http://{plan.http.bind}:{bound}/")
-            notify_systemd("READY=1")
-            turn_until(office, stop)
+            supervisor.ready()
+            turn_until(office, stop, supervisor)
         finally:
             with ExitStack() as leaving:  # each step whatever became of the others; what is pushed first is done last
                 for number, handler in previous.items():
@@ -85,7 +85,7 @@ def run(plan: Plan, *, port: int | None = None) -> int:
                 leaving.callback(office.stop, STOP_BUDGET_S / 2)
                 leaving.callback(pool.shutdown)  # learning that runs is asked for again after the next start
                 leaving.callback(schedule.stop)
-                leaving.callback(notify_systemd, "STOPPING=1")
+                leaving.callback(supervisor.stopping)
     log.info("stopped")
     return 0
 
@@ -105,7 +105,7 @@ def _given(office: Office) -> None:
     office.rounds.save()
 
 
-def turn_until(office: Office, stop: threading.Event) -> None:
+def turn_until(office: Office, stop: threading.Event, supervisor: Supervisor) -> None:
     """Rounds until `stop` is set; a state that cannot be saved holds reading back, and is tried again."""
     while not stop.is_set():
         try:
@@ -113,20 +113,7 @@ def turn_until(office: Office, stop: threading.Event) -> None:
         except Transient as error:
             log.warning("held_back", why=str(error))
             stop.wait(RETRY_S)
-        notify_systemd("WATCHDOG=1")
-
-
-def notify_systemd(state: str) -> None:
-    """Tells the service manager, where there is one (a datagram to NOTIFY_SOCKET; no library needed)."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.setblocking(False)
-        try:
-            channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
-        except OSError as error:
-            log.warning("systemd_not_told", state=state, why=str(error))
+        supervisor.round(office.health(), lambda: status_line(office.models(), office.source.status()))
 
 
 def _stopper(stop: threading.Event):  # type: ignore[no-untyped-def]

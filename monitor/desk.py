@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from monitor.incident import Answer, Incident
 from monitor.outlook import Outlook
@@ -56,6 +56,16 @@ class Health:
     stalled: tuple[str, ...]
     unready: tuple[str, ...]
     components: dict[str, bool]
+
+    def against(self, readiness: Literal["local", "full"]) -> tuple[str, ...]:
+        """What speaks against being ready; `/-/ready` and `raincheck_ready` both ask here, so that they cannot disagree.
+
+        >>> away = Health({}, (), (), {"source": False, "state": True})
+        >>> away.against("full"), away.against("local")
+        (('source does not answer',), ())
+        """
+        down = sorted(name for name, up in self.components.items() if not up)
+        return (*self.unready, *(f"{name} does not answer" for name in down if readiness == "full"))
 
 
 class Desk(Protocol):

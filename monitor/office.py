@@ -54,7 +54,7 @@ class Office:
         self.rounds = Rounds(plan, source, store, codecs, listener=self, pool=pool, ticks=ticks)
         self.courier = Courier(notifier(self.telemetry.metrics), self._delivered, lambda: self.telemetry.beat("notify"))
         self._exposition = Exposition(self.telemetry.metrics, wall.monotonic)
-        self._draining = False
+        self._unready: tuple[str, ...] = ("starting",)
         engine = self.rounds.engine
         self.telemetry.restored(engine, {name: next(iter(self.board.windows(name, 1)), None) for name in plan.models})
 
@@ -68,13 +68,14 @@ class Office:
         self.courier.start()
         self.courier.take(delivery.alert for delivery in self.store.pending())
         self.rounds.start()
+        self._unready = ()
 
     def stop(self, budget_s: float) -> None:
         """Saves, delivers what can be delivered in the time, and lets go of everything, in reverse order of start.
 
         Each step is taken whatever became of those before it; the last one's error is raised at the end.
         """
-        self._draining = True
+        self._unready = ("draining",)
         with ExitStack() as leaving:  # what is pushed first is done last
             leaving.callback(self.store.close)
             leaving.callback(self._dead.close)
@@ -85,9 +86,10 @@ class Office:
 
     def turn(self, timeout_ms: int = 200) -> int:
         """One round of the engine's thread; how many records it brought."""
-        count = self.rounds.turn(timeout_ms)
-        self.telemetry.beat("engine")
-        return count
+        try:
+            return self.rounds.turn(timeout_ms)
+        finally:  # a disk that is full holds the round back and hangs nothing: a restart would mend neither
+            self.telemetry.beat("engine")
 
     # ---- listening
 
@@ -158,7 +160,8 @@ class Office:
         now = wall.monotonic()
         beats = {stage: now - at for stage, at in self.telemetry.beats.items()}
         stalled = tuple(stage for stage, age in beats.items() if age > STALLED_S.get(stage, 60.0))
-        unready = ("draining",) if self._draining else ()
-        components = dict(self.telemetry.components)
-        self.telemetry.metrics.set("raincheck_ready", float(not stalled and not unready and all(components.values())))
-        return Health(beats, stalled, unready, components)
+        # until the first tick the source itself is asked: a start without a broker is not ready in between either
+        components = {"source": self.source.status().connected} | self.telemetry.components
+        health = Health(beats, stalled, self._unready, components)
+        self.telemetry.metrics.set("raincheck_ready", float(not health.against(self.plan.http.readiness)))
+        return health

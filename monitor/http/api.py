@@ -61,8 +61,7 @@ class Api:
         """local: this process can work; full: what it depends on answers, too."""
         health = self._desk.health()
         scope = self._desk.plan.http.readiness
-        down = [name for name, up in sorted(health.components.items()) if not up]
-        reasons = [*health.unready, *(f"{name} does not answer" for name in down if scope == "full")]
+        reasons = health.against(scope)
         return as_json({"ready": not reasons, "scope": scope, "reasons": reasons, "components": health.components}, 503 if reasons else 200)
 
     def models(self, _: Request) -> Response:
