@@ -102,8 +102,10 @@ class Webhook:
 class Daemon:
     """`raincheck run` as its own process; its log lines (JSON on stderr) are what tests wait for."""
 
-    def __init__(self, config: Path, *, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "monitor")) -> None:
-        command = [sys.executable, "-P", *program, "run", "--config", str(config), "--port", "0", "--log-format", "json"]
+    def __init__(
+        self, config: Path, *, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "monitor"), port: int = 0
+    ) -> None:
+        command = [sys.executable, "-P", *program, "run", "--config", str(config), "--port", str(port), "--log-format", "json"]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
         )
