@@ -110,10 +110,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What one poll of one partition amounts to once decoded: offsets move per slice, whatever the models inside.
-
-    `stamped`: no event time in it can lie far ahead of the broker's clock; otherwise the fold guards against jumps.
-    """
+    """What one poll of one partition amounts to once decoded: offsets move per slice, whatever the models inside."""
 
     stream: str
     partition: str
@@ -124,4 +121,3 @@ class Slice:
     size_bytes: int
     rejected: tuple[Rejected, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)  # tombstones, clamped stamps, unknown models ... by reason
-    stamped: bool = True

@@ -11,7 +11,7 @@ from detectors.cuts import Cuts
 from monitor.batch import Batch, Ints, Slice, Texts
 from monitor.columns import Source, expand, sources, subset
 from monitor.counting import Counting, Groups
-from monitor.lateness import NOTHING, earlier_marks, guarded_marks
+from monitor.lateness import NOTHING, earlier_marks
 from monitor.pane import Folded, Pane, PaneKey
 from monitor.plan import Model, Plan
 from monitor.segments import segment_codes
@@ -22,8 +22,8 @@ _NO_CUTS: Mapping[str, Cuts] = {}
 class Fold:
     """Folds the slices of the partitions it owns; its only state is how far each partition has got in event time.
 
-    An event is late iff the end of its window plus the model's lateness is at most the newest event time of all earlier
-    events of its partition, or the mark up to which a silent partition was released: then it is counted, not folded.
+    An event is late iff the end of its window plus the model's lateness is at most the newest believed event time (monitor.lateness)
+    of all earlier events of its partition, or the mark up to which a silent partition was released: then it is counted, not folded.
     Windows that start before a model's cells took effect are folded as samples and tallies, later ones as counts.
     """
 
@@ -59,11 +59,7 @@ class Fold:
         """Panes of one slice; slices of one partition come in offset order."""
         batches = [batch for batch in piece.batches if len(batch)]
         mark = self._marks.get(piece.partition, NOTHING)
-        if piece.stamped:
-            earlier, mark = earlier_marks(batches, mark)
-        else:
-            suspect = self._suspects.get(piece.partition)
-            earlier, mark, self._suspects[piece.partition] = guarded_marks(batches, mark, suspect)
+        earlier, mark, self._suspects[piece.partition] = earlier_marks(batches, mark, self._suspects.get(piece.partition))
         if mark != NOTHING:
             self._marks[piece.partition] = mark
         panes: dict[PaneKey, Pane] = {}

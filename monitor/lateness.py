@@ -2,6 +2,11 @@
 
 It follows from the partition's order alone, which the log fixes, and never from how records were batched, so any number
 of workers, restarts and replays leave out the same events.
+
+One stamp that is wrong must not make all others late. So an event more than a day ahead of its partition does not move the
+mark; it is a suspect, forgotten at the next event that is none, believed when the event after it is as far ahead. A first
+event is a suspect, too: one that lies a day or more before it takes its place. Every event is folded in its own window all
+the same. A broker's stamp is no reason to trust more: a topic that was filled afterwards bears the stamps of that day.
 """
 
 from __future__ import annotations
@@ -17,48 +22,47 @@ NOTHING = -(2**62)  # no event yet: nothing is late
 JUMP_MS = DAY_MS
 
 
-def earlier_marks(batches: Sequence[Batch], mark: int) -> tuple[list[Ints], int]:
-    """Per batch and event the newest event time among all events before it in the partition; and the mark after all of them.
+def earlier_marks(batches: Sequence[Batch], mark: int, suspect: int | None = None) -> tuple[list[Ints], int, int | None]:
+    """Per batch and event how far the partition had got before it; then the mark and the suspect after all of them.
 
-    `mark` is the newest event time of earlier slices. Batches of one slice may be interleaved: `seq` orders them.
-    """
-    if not batches:
-        return [], mark
-    if len(batches) == 1:
-        running = np.maximum.accumulate(np.concatenate(([mark], batches[0].time_ms)))
-        return [running[:-1]], int(running[-1])
-    seq, times = np.concatenate([b.seq for b in batches]), np.concatenate([b.time_ms for b in batches])
-    order = np.argsort(seq, kind="stable")
-    running = np.maximum.accumulate(np.concatenate(([mark], times[order])))
-    earlier = np.empty(len(times), dtype=np.int64)
-    earlier[order] = running[:-1]
-    return np.split(earlier, np.cumsum([len(b) for b in batches])[:-1]), int(running[-1])
-
-
-def guarded_marks(batches: Sequence[Batch], mark: int, suspect: int | None) -> tuple[list[Ints], int, int | None]:
-    """`earlier_marks` where no broker's stamp bounds the event times: one stamp from the future must not make all others late.
-
-    An event more than a day ahead of its partition does not move the mark; it is remembered, and believed once the next
-    such event lies within a day of it. It is folded in its own window all the same.
+    `mark` and `suspect` (event times, ms) are those after earlier slices: the newest believed event time, and the event that
+    would have moved it too far, or that is all the mark stands on (then they are equal). Batches of one slice may be
+    interleaved: `seq` orders them.
     """
     if not batches:
         return [], mark, suspect
-    newest = max(int(b.time_ms.max()) for b in batches)
-    if mark == NOTHING or newest > mark + JUMP_MS:
-        return _one_by_one(batches, mark, suspect)
-    marks, mark = earlier_marks(batches, mark)
-    return marks, mark, suspect
+    if len(batches) == 1:
+        order, times = None, batches[0].time_ms
+    else:
+        order = np.argsort(np.concatenate([b.seq for b in batches]), kind="stable")
+        times = np.concatenate([b.time_ms for b in batches])[order]
+    running = np.maximum.accumulate(np.concatenate(([mark], times)))
+    earlier, newest = running[:-1], int(running[-1])
+    young = suspect is not None and suspect == mark
+    if mark == NOTHING or (young and times[0] < mark - JUMP_MS) or (times > earlier + JUMP_MS).any():
+        earlier, newest, suspect = _one_by_one(times, mark, suspect)
+    else:
+        suspect = None
+    if order is None:
+        return [earlier], newest, suspect
+    placed = np.empty(len(times), dtype=np.int64)
+    placed[order] = earlier
+    return np.split(placed, np.cumsum([len(b) for b in batches])[:-1]), newest, suspect
 
 
-def _one_by_one(batches: Sequence[Batch], mark: int, suspect: int | None) -> tuple[list[Ints], int, int | None]:
-    seq, times = np.concatenate([b.seq for b in batches]), np.concatenate([b.time_ms for b in batches])
+def _one_by_one(times: Ints, mark: int, suspect: int | None) -> tuple[Ints, int, int | None]:
     earlier = np.empty(len(times), dtype=np.int64)
-    for i in np.argsort(seq, kind="stable").tolist():
-        time, earlier[i] = int(times[i]), mark
-        if mark == NOTHING or time <= mark + JUMP_MS:
-            mark = max(mark, time)
-        elif suspect is not None and abs(time - suspect) <= JUMP_MS:
-            mark, suspect = max(time, suspect), None
-        else:
+    for i, time in enumerate(times.tolist()):
+        earlier[i] = mark
+        if mark == NOTHING:
+            mark = suspect = time
+        elif suspect == mark and time < mark - JUMP_MS:
+            mark = suspect = earlier[i] = time
+        elif time <= mark + JUMP_MS:
+            mark, suspect = max(mark, time), None
+        elif suspect is None or suspect == mark or time < suspect - JUMP_MS:
             suspect = time
-    return np.split(earlier, np.cumsum([len(b) for b in batches])[:-1]), mark, suspect
+        else:  # a partition that brings less than an event a day is believed one event later
+            low, high = min(suspect, time), max(suspect, time)
+            mark, suspect = (high, None) if high <= low + JUMP_MS else (low, high)
+    return earlier, mark, suspect

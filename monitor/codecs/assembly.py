@@ -92,12 +92,10 @@ class Assembly:
 
     def slice(self, size_bytes: int) -> Slice:
         records = self._records
-        # a broker's stamp bounds every event time in here; without one the fold guards against jumps
-        stamped = not self._timed or min(records.stamps_ms, default=0) >= 0
         rejected = tuple(self._rejected[key] for key in sorted(self._rejected))
         return Slice(
             records.stream, records.partition, records.next_offset, records.arrival_ms, tuple(self.batches), len(records.offsets),
-            size_bytes, rejected, dict(self.counts), stamped,
+            size_bytes, rejected, dict(self.counts),
         )  # fmt: skip
 
     def _whose(self, gathered: Gathered, names: list[Any] | None, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> None:

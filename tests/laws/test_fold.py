@@ -44,9 +44,10 @@ class Event:
 
 
 @st.composite
-def logs(draw: st.DrawFn, jump_ms: int = 200_000) -> list[Event]:
-    """One partition's events in the order of its log: time moves on, with stragglers."""
-    steps = draw(st.lists(st.tuples(st.integers(0, 40_000), st.integers(-jump_ms, 20_000)), max_size=40))
+def logs(draw: st.DrawFn, jump_ms: int = 200_000, stray_ms: int = 0) -> list[Event]:
+    """One partition's events in the order of its log: time moves on, with stragglers and, with `stray_ms`, wrong stamps."""
+    off = st.one_of(st.integers(-jump_ms, 20_000), st.integers(-stray_ms, stray_ms)) if stray_ms else st.integers(-jump_ms, 20_000)
+    steps = draw(st.lists(st.tuples(st.integers(0, 40_000), off), max_size=40))
     clock, out = 10 * DAY_MS, []
     for step, late in steps:
         clock += step
@@ -76,13 +77,13 @@ def batches(partition: str, events: Sequence[tuple[int, Event]]) -> tuple[Batch,
     )  # fmt: skip
 
 
-def slices(partition: str, log: Sequence[Event], cuts: Sequence[int], *, stamped: bool = True) -> list[Slice]:
+def slices(partition: str, log: Sequence[Event], cuts: Sequence[int]) -> list[Slice]:
     """The log in polls that end at the given places."""
     ends = sorted({min(cut, len(log)) for cut in cuts} | {len(log)})
     out = []
     for start, end in zip([0, *ends[:-1]], ends, strict=True):
         own = batches(partition, [(seq, log[seq]) for seq in range(start, end)])
-        out.append(Slice("s", partition, end, 0, own, end - start, 0, stamped=stamped))
+        out.append(Slice("s", partition, end, 0, own, end - start, 0))
     return out
 
 
@@ -112,10 +113,10 @@ effects = st.sampled_from([None, 0, 10 * DAY_MS + 180_000])
 polls = st.lists(st.integers(0, 40), max_size=6)
 
 
-@given(log=logs(), one=polls, other=polls, effective_ms=effects, stamped=st.booleans())
-def test_batch_sizes_change_nothing(log: list[Event], one: list[int], other: list[int], effective_ms: int | None, stamped: bool) -> None:
-    whole = add_up(fold(slices("p/0", log, one, stamped=stamped), effective_ms))
-    assert add_up(fold(slices("p/0", log, other, stamped=stamped), effective_ms)) == whole
+@given(log=st.one_of(logs(), logs(stray_ms=4 * DAY_MS)), one=polls, other=polls, effective_ms=effects)
+def test_batch_sizes_change_nothing(log: list[Event], one: list[int], other: list[int], effective_ms: int | None) -> None:
+    whole = add_up(fold(slices("p/0", log, one), effective_ms))
+    assert add_up(fold(slices("p/0", log, other), effective_ms)) == whole
 
 
 @given(all_logs=st.lists(logs(), min_size=5, max_size=5), cuts=polls, workers=st.sampled_from([2, 5]), effective_ms=effects)
@@ -166,8 +167,8 @@ def one(model: str, times: Sequence[int], first_seq: int = 0, partition: str = "
     return Batch(model, role, partition, "", seq, np.array(times, dtype=np.int64), columns, **more)
 
 
-def piece(*own: Batch, stamped: bool = True) -> Slice:
-    return Slice("s", "p/0", 0, 0, own, sum(map(len, own)), 0, stamped=stamped)
+def piece(*own: Batch) -> Slice:
+    return Slice("s", "p/0", 0, 0, own, sum(map(len, own)), 0)
 
 
 T = 10 * DAY_MS  # start of a window of both models
@@ -209,24 +210,32 @@ def test_state_goes_on_where_it_was_saved() -> None:
     assert other.fold(piece(one("a", [T], 1))).late == {("a", T): 1}
 
 
-def test_one_stamp_from_the_future_does_not_make_the_others_late() -> None:
-    worker = Fold(PLAN)
-    folded = worker.fold(piece(one("a", [T, T + 400 * DAY_MS, T + 1, T + 60_000]), stamped=False))
-    assert folded.late == {}
-    assert folded.mark_ms == T + 60_000
-    assert sum(pane.events for key, pane in folded.panes.items()) == 4, "it is folded in its own window all the same"
+D = DAY_MS
+STAMPS = [
+    # times in the order of the log, mark after them, late, because
+    ([T, T + 400 * D, T + 1, T + 60_000], T + 60_000, 0, "one stamp from the future makes nobody late"),
+    ([T + 400 * D, T, T + 60_000, T + 1], T + 60_000, 0, "nor does it as the first of its partition"),
+    ([T, T + 400 * D, T + 1, T + 400 * D, T + 60_000], T + 60_000, 0, "nor a second one, with good ones between them"),
+    ([T, T + 400 * D, T + 900 * D, T + 1], T + 400 * D, 1, "two in a row are believed up to the earlier one: a partition may be sparse"),
+    ([T, T + 3 * D, T + 3 * D + 60_000, T + 1], T + 3 * D + 60_000, 1, "after a pause the second event confirms the first"),
+    ([T, T + 3 * D, T + 6 * D, T + 9 * D], T + 6 * D, 0, "a partition of less than an event a day is believed one event later"),
+    ([T, T + D, T + 2 * D], T + 2 * D, 0, "an event a day is no jump"),
+    ([0, T, T + 60_000], T + 60_000, 0, "a first stamp in 1970 holds nothing up"),
+    ([T, 0, T + 60_000], T + 60_000, 1, "a later one is late"),
+    ([T], T, 0, "a first event is believed as long as nobody speaks against it"),
+]  # fmt: skip
 
 
-def test_a_jump_is_believed_when_the_next_one_confirms_it() -> None:
-    later = T + 3 * DAY_MS
-    folded = Fold(PLAN).fold(piece(one("a", [T, later, later + 60_000, T + 1]), stamped=False))
-    assert folded.mark_ms == later + 60_000
-    assert folded.late == {("a", T): 1}
-
-
-def test_a_stamped_slice_may_jump() -> None:
-    folded = Fold(PLAN).fold(piece(one("a", [T, T + 3 * DAY_MS])))
-    assert folded.mark_ms == T + 3 * DAY_MS
+@pytest.mark.parametrize(("times", "mark", "late", "because"), STAMPS, ids=[row[3] for row in STAMPS])
+def test_what_a_stamp_moves(times: list[int], mark: int, late: int, because: str) -> None:
+    folded = Fold(PLAN).fold(piece(one("a", times)))
+    assert (folded.mark_ms, sum(folded.late.values())) == (mark, late), because
+    kept = sum(pane.events for pane in folded.panes.values())
+    assert kept + late == len(times), "every event is folded in its own window, or counted"
+    worker, marks = Fold(PLAN), [0]
+    for i, time_ms in enumerate(times):
+        marks.append(worker.fold(piece(one("a", [time_ms], i))).mark_ms or 0)
+    assert marks[-1] == mark, "one poll or many"
 
 
 def test_new_cells_hold_from_their_window_on_and_old_ones_before() -> None:
@@ -264,7 +273,6 @@ def test_late_truths_are_kept_and_never_late() -> None:
 
 def test_an_empty_slice_before_any_event_has_no_mark() -> None:
     assert Fold(PLAN).fold(piece()).mark_ms is None
-    assert Fold(PLAN).fold(piece(stamped=False)).mark_ms is None
 
 
 def test_a_model_of_another_shard_is_counted() -> None:

@@ -70,7 +70,7 @@ def only(piece: Slice) -> Batch:
 def test_a_good_record() -> None:
     piece = decode(GOOD)
     batch = only(piece)
-    assert (piece.records, piece.next_offset, piece.rejected, piece.counts, piece.stamped) == (1, 101, (), {}, True)
+    assert (piece.records, piece.next_offset, piece.rejected, piece.counts) == (1, 101, (), {})
     assert (batch.model, batch.version, batch.ids, batch.time_ms.tolist(), batch.seq.tolist()) == ("m", "3", ["r1"], [MS], [100 << 20])
     speed, weather, frame, vector = (batch.columns[name] for name in ("speed", "weather", "frame", "vector"))
     assert isinstance(speed, Numbers)
@@ -245,10 +245,10 @@ def test_a_stamp_from_the_future_is_clamped_to_the_brokers() -> None:
     assert piece.counts == {"clamped_stamp": 1}
 
 
-def test_without_a_brokers_stamp_the_fold_is_told_to_guard() -> None:
+def test_without_a_brokers_stamp_nothing_is_clamped() -> None:
     piece = decode(GOOD, stamp_ms=-1)
     assert only(piece).time_ms.tolist() == [MS]
-    assert not piece.stamped
+    assert piece.counts == {}
 
 
 @pytest.mark.parametrize(
