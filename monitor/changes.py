@@ -79,11 +79,13 @@ class Changes:
     inputs: list[InputRow] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (model or stream, reason), to be added
+    identities: dict[str, str] = field(default_factory=dict)  # whose offsets `marks` are (`Source.identities`)
     forgotten: list[str] = field(default_factory=list)  # models whose state is void: forgotten before anything else is written
 
     def __bool__(self) -> bool:
         return bool(self.marks or self.panes or self.windows or self.evidence or self.references or self.incidents
-                    or self.checkpoints or self.alerts or self.inputs or self.outcomes or self.counts or self.forgotten)  # fmt: skip
+                    or self.checkpoints or self.alerts or self.inputs or self.outcomes or self.counts or self.identities
+                    or self.forgotten)  # fmt: skip
 
 
 @dataclass(slots=True)

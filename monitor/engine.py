@@ -1,8 +1,7 @@
 """The engine: slices in, changes out. Left of the bar it folds and adds up; right of it one judge per model walks closed windows.
 
-Everything that can change a verdict is an input: `absorb` (slices), `tick` (releases), `assign`, `learned`, `answer`,
-`deployed`. Nothing here reads a clock, a file or the network. `drain` returns what changed since it was last called, to
-be saved in one transaction; `due` what learning waits for.
+Everything that can change a verdict is an input: `absorb` (slices), `tick` (releases), `assign`, `learned`, `answer`, `deployed`. Nothing
+here reads a clock, a file or the network. `drain` returns what changed, to be saved in one transaction; `due` what learning waits for.
 """
 
 from __future__ import annotations
@@ -64,10 +63,8 @@ class Engine:
     def absorb(self, piece: Slice) -> None:
         """Folds one slice and closes what it lets close."""
         self.add(self.fold.fold(piece), arrival_ms=piece.arrival_ms, records=piece.records)
-        for reason, n in piece.counts.items():
-            self._changes.counts[piece.stream, reason] += n
-        for rejected in piece.rejected:
-            self._changes.counts[piece.stream, rejected.reason] += 1
+        self._changes.counts.update({(piece.stream, reason): n for reason, n in piece.counts.items()})
+        self._changes.counts.update((piece.stream, rejected.reason) for rejected in piece.rejected)
 
     def add(self, folded: Folded, *, arrival_ms: int, records: int) -> None:
         """Takes panes that were folded here or by a worker, with the offset that they bring the partition to."""
@@ -90,6 +87,11 @@ class Engine:
         if new:
             self._input("assigned", "", 0, {"starts": new})
             self._changes.marks |= {name: mark_of(self.watermark.positions[name]) for name in new}  # or a restart would begin elsewhere
+
+    def moved(self, partition: str, next_offset: int) -> None:
+        """A partition goes on elsewhere than after its last slice: saved with the count of what that cost, or it would be counted again."""
+        if self.watermark.move(partition, next_offset):
+            self._mark(partition)
 
     def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
         """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""
@@ -270,15 +272,13 @@ class Engine:
     def close(self) -> None:
         """Closes every window that all of its partitions have passed, model by model, in order of event time."""
         for name in sorted(self.plan.models):
-            low = self.low_ms(name)
-            if low is not None:
+            if (low := self.low_ms(name)) is not None:
                 self._close_until(self.plan.models[name], low - self.plan.models[name].lateness_ms)
 
     def close_all(self) -> None:
         """Closes every window that has begun, as if all partitions had ended: the end of a recording or of a backtest."""
         for name in sorted(self.plan.models):
-            last = self.windows.last_start(name)
-            if last is not None:
+            if (last := self.windows.last_start(name)) is not None:
                 self._close_until(self.plan.models[name], last + self.plan.models[name].window_ms)
 
     def _close_until(self, model: Model, end_ms: int) -> None:

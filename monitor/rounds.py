@@ -80,7 +80,6 @@ class Rounds:
         self._answered: list[tuple[Future[Any], Any]] = []
         self._learning: dict[str, tuple[Due, Future[Learned]]] = {}
         self._unsaved: Changes | None = None
-        self._unremembered: dict[str, str] | None = None
         self._saved_at = self._ticked_at = wall.monotonic()
         self._paused: set[str] = set()
         self._identities: dict[str, str] = {}
@@ -120,6 +119,8 @@ class Rounds:
         """Makes everything since the last save durable, then tells about it."""
         self._settle()
         changes = self.engine.drain()
+        # all that was polled has been absorbed, so these are the identities of exactly the offsets that are drained here
+        changes.identities = {name: at for name, at in self.source.identities().items() if self._identities.get(name) != at}
         if changes or self._answered:
             self._save(changes)
         self._saved_at = wall.monotonic()
@@ -136,8 +137,6 @@ class Rounds:
         """What could not be saved comes before anything new: a later transaction on disk alone would leave out what it stands on."""
         if self._unsaved is not None:
             self._save(self._unsaved)
-        if self._unremembered is not None:
-            self._remember(self._unremembered)
 
     def _absorb(self, records: Records) -> None:
         piece = self._codecs[records.stream].decode(records)
@@ -150,17 +149,21 @@ class Rounds:
             case Assigned():
                 log.info("partitions_assigned", stream=note.stream, starts=dict(note.starts))
                 self.engine.assign(note.starts)
+                for name, start in note.starts.items():  # those known before, too: a topic made anew may begin anywhere
+                    self.engine.moved(name, start)
             case Gap():
                 log.warning(
                     "offsets_lost", stream=note.stream, partition=note.partition, start=note.start, stop=note.stop, reason=note.reason
                 )
                 self.engine.lost(note.stream, f"gap_{note.reason}", note.stop - note.start)
+                self.engine.moved(note.partition, note.stop)
             case Recreated():
                 log.error("topic_recreated", stream=note.stream, topic=note.topic, before=note.before, now=note.now)
                 self.engine.restart(note.partitions, "recreated", wall.now_ms())
             case Rewound():
                 log.error("log_truncated", partition=note.partition, position=note.position, start=note.start)
                 self.engine.lost(note.stream, "rewound", note.position - note.start)
+                self.engine.moved(note.partition, note.start)
             case Unreadable():
                 log.error("batch_unreadable", partition=note.partition, offset=note.offset, reason=note.reason, halted=note.halted)
                 self.engine.lost(note.stream, "unreadable_batch", 1)
@@ -249,8 +252,10 @@ class Rounds:
             self.store.save(changes)
         except (sqlite3.OperationalError, OSError) as error:
             self._unsaved = changes
-            raise self._unwritten(error) from error
+            self._listener.save_failed(error)
+            raise Transient(f"state could not be saved: {error}") from error
         self._unsaved = None
+        self._identities |= changes.identities
         self.board.show(changes, self.engine)
         self._listener.saved(changes, self.engine, wall.monotonic() - started)
         answered, self._answered = self._answered, []
@@ -258,20 +263,3 @@ class Rounds:
             future.set_result(value)
         if changes.marks:
             self.source.commit({name: mark.next_offset for name, mark in changes.marks.items() if mark is not None})
-        identities = dict(self.source.identities())
-        if not identities.items() <= self._identities.items():
-            self._remember(identities)
-
-    def _remember(self, identities: dict[str, str]) -> None:
-        """Whose offsets the saved ones are; nothing more is read until that is on disk, or the next start could not tell."""
-        try:
-            self.store.remember(identities)
-        except (sqlite3.OperationalError, OSError) as error:
-            self._unremembered = identities
-            raise self._unwritten(error) from error
-        self._identities |= identities
-        self._unremembered = None
-
-    def _unwritten(self, error: Exception) -> Transient:
-        self._listener.save_failed(error)
-        return Transient(f"state could not be saved: {error}")

@@ -68,6 +68,7 @@ class MemoryStore:
         self._inputs += changes.inputs
         self._outcomes += [(o.model, o.id, o.time_ms, o.value) for o in changes.outcomes]
         self._counts.update(changes.counts)
+        self._identities.update(changes.identities)
 
     def _forget(self, model: str) -> None:
         self._panes = {k: p for k, p in self._panes.items() if k[1].model != model}
@@ -141,9 +142,6 @@ class MemoryStore:
 
     def identities(self) -> dict[str, str]:
         return dict(self._identities)
-
-    def remember(self, identities: dict[str, str]) -> None:
-        self._identities.update(identities)
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -141,6 +141,7 @@ class SqliteStore:
         many("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)", [(o.model, o.id, o.time_ms, o.value) for o in changes.outcomes])
         many("INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT (name, reason) DO UPDATE SET n = n + excluded.n",
              [(name, reason, n) for (name, reason), n in changes.counts.items()])  # fmt: skip
+        many("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(f"topic:{topic}", identity) for topic, identity in changes.identities.items()])
 
     def windows(self, model: str, from_ms: int, until_ms: int) -> Iterator[WindowRow]:
         rows = self._db.execute(
@@ -214,9 +215,6 @@ class SqliteStore:
     def identities(self) -> dict[str, str]:
         rows = self._db.execute("SELECT key, value FROM meta WHERE key LIKE 'topic:%'")
         return {key.removeprefix("topic:"): value for key, value in rows}
-
-    def remember(self, identities: dict[str, str]) -> None:
-        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(f"topic:{t}", i) for t, i in identities.items()])
 
     def close(self) -> None:
         self._db.close()

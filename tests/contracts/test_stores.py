@@ -178,8 +178,8 @@ def test_pruning_keeps_what_the_kept_checkpoints_need(store: Store) -> None:
 
 
 def test_topic_identities_are_remembered(store: Store) -> None:
-    store.remember({"a": "id-1"})
-    store.remember({"a": "id-2", "b": "id-3"})
+    store.save(Changes(identities={"a": "id-1"}))
+    store.save(Changes(identities={"a": "id-2", "b": "id-3"}))
     assert store.identities() == {"a": "id-2", "b": "id-3"}
 
 
