@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import socket
 import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,9 @@ from alerts import Choices, generate
 from alerts.routes import CONSEQUENCES, receivers, webhook
 from monitor.sinks.notifier import receivers_of
 from tests.rules.plans import ALL, PLANS, rules_of
-from tests.services.tools import USR, tool
+from tests.services.alertmanager import Alertmanager
+from tests.services.served import asked, until
+from tests.services.tools import tool
 
 Labels = dict[str, str]
 
@@ -118,52 +116,13 @@ def test_consequences_name_alerts_that_there_are() -> None:
 # ---- a real Alertmanager
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def asked(url: str, body: Any = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        text = answer.read()
-    return json.loads(text) if text.strip() else None
-
-
 @pytest.fixture(scope="module", params=["smallest", "shards"])
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     folder = tmp_path_factory.mktemp("alertmanager")
-    path, port = alertmanager(folder, request.param), free_port()
-    options = [f"--config.file={path}", f"--storage.path={folder}", f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen([tool("prometheus-alertmanager"), *options], stdout=log, stderr=log, cwd=USR if USR.is_dir() else None) as process,
-    ):
-        url = f"http://127.0.0.1:{port}/api/v2"
-        try:
-            until(lambda: _up(process, folder, url))
-            yield request.param, url
-        finally:
-            process.terminate()
-
-
-def _up(process: subprocess.Popen[bytes], folder: Path, url: str) -> bool:
-    assert process.poll() is None, (folder / "log").read_text()
-    try:
-        asked(f"{url}/status")
-    except OSError:
-        return False
-    return True
-
-
-def until(true: Any, limit_s: float = 60.0) -> None:
-    """Asks again until it is so; how long it took proves nothing."""
-    end = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < end, "it never came to be"
-        time.sleep(0.05)
+    server = Alertmanager(folder, alertmanager(folder, request.param))
+    server.start()
+    yield request.param, f"{server.url}/api/v2"
+    server.kill()
 
 
 def as_fired(rule: str, severity: str | None = None, **labels: str) -> Labels:

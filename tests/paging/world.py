@@ -1,0 +1,135 @@
+"""Two models of two teams, a third team that runs raincheck, and every process from the broker to the webhook."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from monitor import wall
+from tests.paging.hurry import hurry
+from tests.paging.switchboard import Switchboard
+from tests.river.world import HOUR_MS, Daemon, raincheck
+from tests.services.alertmanager import Alertmanager
+from tests.services.broker import Broker, free_port
+from tests.services.feed import Feed
+from tests.services.prometheus import Prometheus
+from tests.services.served import until
+
+MODELS = {"shop": "shop-team", "bank": "bank-team"}
+RECEIVERS = ("watchdog", *(f"{team}-{severity}" for team in (*MODELS.values(), "ops") for severity in ("page", "ticket")))
+NUMERIC = [f"x{i}" for i in range(6)]
+LEVELS = ["red", "green", "blue", "grey"]
+PER_HOUR = 60
+LEARNT = 9 * 24  # eight days, the shortest reference that may page, and a day that is judged
+STORY = 12  # hours of events that a test may still bring; the last of them ends now
+
+
+def records(model: str, hours: Iterable[int], start_ms: int, *, shifted: str = "", missing: str = "") -> list[bytes]:
+    """Inputs of one model, in time order; `shifted` is a number that moves by 1.5 sd, `missing` one that is not there."""
+    found = []
+    for hour in hours:
+        rng = np.random.default_rng([hour, *model.encode()])
+        numbers = rng.normal(size=(PER_HOUR, len(NUMERIC)))
+        levels = rng.choice(LEVELS, size=PER_HOUR, p=[0.4, 0.3, 0.2, 0.1])
+        for i in range(PER_HOUR):
+            values: dict[str, Any] = dict(zip(NUMERIC, numbers[i].round(4).tolist(), strict=True)) | {"colour": str(levels[i])}
+            if shifted:
+                values[shifted] += 1.5
+            values.pop(missing, None)
+            at = start_ms + hour * HOUR_MS + i * (HOUR_MS // PER_HOUR)
+            found.append(json.dumps({"id": f"{hour}-{i}", "at": at, "features": values}).encode())
+    return found
+
+
+class Paging:
+    """Broker -> daemon -> Prometheus -> Alertmanager -> webhooks. The daemon keeps its port over restarts, as do the others."""
+
+    def __init__(self, broker: Broker, feed: Feed, folder: Path) -> None:
+        self.feed, self.folder = feed, folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.topics = {model: feed.create() for model in MODELS}
+        # whole hours, so that what is left of the story ends before now: a verdict is never fresher or older than it says
+        self.start_ms = wall.now_ms() // HOUR_MS * HOUR_MS - (LEARNT + STORY) * HOUR_MS
+        self.told = 0  # hours that have been brought
+        self.config = folder / "raincheck.yaml"
+        self.config.write_text(yaml.safe_dump(self._configuration(broker.bootstrap)), encoding="utf-8")
+        self.switchboard = Switchboard()
+        self.rules = folder / "rules"
+        receivers = folder / "receivers.yml"
+        receivers.write_text(yaml.safe_dump([self.switchboard.receiver(name) for name in RECEIVERS]), encoding="utf-8")
+        self.generate = ("alerts", "generate", "--config", str(self.config), "--out", str(self.rules), "--platform", "ops",
+                         "--receivers", str(receivers), "--runbooks", f"{self.url}/runbooks")  # fmt: skip
+        raincheck(*self.generate)
+        hurry(self.rules)
+        self.alertmanager = Alertmanager(folder / "alertmanager", self.rules / "alertmanager.yml", remember="1s")
+        self.prometheus = Prometheus(
+            folder / "prometheus",
+            [f"127.0.0.1:{self.port}"],
+            sorted(self.rules.glob("*.rules.yml")),
+            [f"127.0.0.1:{self.alertmanager.port}"],
+        )
+        self.daemon = self.start_daemon()
+        self.prometheus.start()
+        # it takes some seconds to find its target, which hurried rules take for absence: who could tell it comes after that
+        until(lambda: self.prometheus.query("up == 1"), "Prometheus does not scrape the daemon")
+        self.alertmanager.start()
+
+    def _configuration(self, bootstrap: str) -> dict[str, Any]:
+        features: dict[str, Any] = {name: {"kind": "numeric", "path": f"features.{name}"} for name in NUMERIC}
+        features["colour"] = {"kind": "categorical", "path": "features.colour"}
+        fields = {"id": "id", "time": "at"}
+        return {
+            "kafka": {"bootstrap": [bootstrap]},
+            "state": {"path": str(self.folder / "state.db")},
+            "http": {"port": self.port, "external_url": self.url},
+            "streams": {
+                model: {"topic": topic, "role": "inputs", "format": "json", "model": model, "fields": fields}
+                for model, topic in self.topics.items()
+            },
+            "models": {
+                model: {"owner": owner, "window": "1h", "schema": {"features": features}, "reference": {"learn": "8d"}}
+                for model, owner in MODELS.items()
+            },
+            # Alertmanager carries everything: the configuration names no receiver, and nobody is told twice
+            "owners": {owner: {} for owner in MODELS.values()},
+        }
+
+    def start_daemon(self) -> Daemon:
+        """The daemon, once it says that it has started."""
+        self.daemon = Daemon(self.config, port=self.port)
+        self.daemon.wait_for("started")
+        return self.daemon
+
+    def learn(self) -> None:
+        """Brings both models' reference and a clean day, and waits until they are learnt."""
+        self.bring(LEARNT)
+        for _ in range(2 * len(MODELS)):  # the frozen cells, then the calibration
+            self.daemon.wait_for("learnt")
+
+    def bring(self, hours: int, **strange: dict[str, str]) -> None:
+        """The next hours of every model's events; `strange` says by model what is shifted or missing in them."""
+        coming = range(self.told, self.told + hours)
+        for model, topic in self.topics.items():
+            for record in records(model, coming, self.start_ms, **strange.get(model, {})):
+                self.feed.producer.send(topic, record, partition=0)
+        self.feed.producer.flush()
+        self.told = coming.stop
+
+    def page(self, url: str) -> str:
+        """What a browser gets at an address; HTTPError unless it is 200."""
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def close(self) -> None:
+        self.prometheus.kill()
+        self.alertmanager.kill()
+        self.daemon.kill()
+        self.switchboard.close()

@@ -1,0 +1,29 @@
+"""A real Alertmanager on a configuration, and what tests ask it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.services.served import Served, asked
+from tests.services.tools import USR, tool
+
+
+class Alertmanager(Served):
+    """`remember` is how often it writes down what it has sent, for a restart to know; on a server every 15 minutes."""
+
+    def __init__(self, folder: Path, config: Path, *, remember: str = "15m") -> None:
+        program = tool("prometheus-alertmanager")
+
+        def options(port: int) -> list[str]:
+            return [
+                program, f"--config.file={config}", f"--storage.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
+                "--cluster.listen-address=", f"--data.maintenance-interval={remember}",
+            ]  # fmt: skip
+
+        super().__init__(folder, options, cwd=USR if USR.is_dir() else None)
+
+    def alerts(self, **labels: str) -> list[dict[str, Any]]:
+        """The alerts it knows that carry these labels, with their `status.state` (active, suppressed) and who inhibits them."""
+        found: list[dict[str, Any]] = asked(f"{self.url}/api/v2/alerts")
+        return [alert for alert in found if labels.items() <= alert["labels"].items()]
