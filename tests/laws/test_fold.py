@@ -221,7 +221,7 @@ STAMPS = [
     ([T, T + 3 * D, T + 6 * D, T + 9 * D], T + 6 * D, 0, "a partition of less than an event a day is believed one event later"),
     ([T, T + D, T + 2 * D], T + 2 * D, 0, "an event a day is no jump"),
     ([0, T, T + 60_000], T + 60_000, 0, "a first stamp in 1970 holds nothing up"),
-    ([T, 0, T + 60_000], T + 60_000, 1, "a later one is late"),
+    ([T, T, 0, T + 60_000], T + 60_000, 1, "a later one is late"),
     ([T], T, 0, "a first event is believed as long as nobody speaks against it"),
 ]  # fmt: skip
 
