@@ -82,6 +82,11 @@ class Board:
             standing, reference = self._ground[model]
         return report_of(self._plan.models[model], standing, reference, self.incidents(model))
 
+    def reference(self, model: str) -> Reference | None:
+        """The one in force, as last saved; KeyError for a model that is not watched."""
+        with self._lock:
+            return self._ground[model][1]
+
     def series(self, model: str) -> tuple[Series, ...]:
         with self._lock:
             return self._series.get(model, ())

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from monitor.incident import Answer, Incident
 from monitor.outlook import Outlook
 from monitor.plan import Plan
+from monitor.portraits import Gallery
 from monitor.report import ModelReport
 from monitor.standing import Expected
 from monitor.verdict import Verdict
@@ -84,6 +85,10 @@ class Desk(Protocol):
 
     def report(self, model: str) -> ModelReport:
         """What the model's reference allows and how its promise was kept, as last saved; KeyError for another model."""
+        ...
+
+    def columns(self, model: str, incident: Incident | None = None) -> Gallery:
+        """The model's columns beside the reference: over the last hour, or since the onset of one of its incidents; reads the state."""
         ...
 
     def series(self, model: str) -> Sequence[Series]: ...

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from monitor import wall
+from monitor.album import Album
 from monitor.batch import Records, Slice
 from monitor.board import Board
 from monitor.changes import Changes
@@ -19,6 +20,7 @@ from monitor.incident import Answer, Incident
 from monitor.learning import Due
 from monitor.metrics import Metrics
 from monitor.plan import Plan
+from monitor.portraits import Gallery
 from monitor.report import ModelReport
 from monitor.rounds import Rounds
 from monitor.sinks.deadletter import Producer, open_dead_letters
@@ -26,6 +28,7 @@ from monitor.sinks.notifier import Notifying
 from monitor.sinks.prometheus import Exposition
 from monitor.sources.source import Note, Source
 from monitor.standing import Expected
+from monitor.stores.glance import glance_at
 from monitor.stores.store import Store
 from monitor.telemetry import Telemetry
 from monitor.verdict import Verdict
@@ -53,6 +56,7 @@ class Office:
         self._dead = open_dead_letters(plan.dead_letter, self.telemetry.metrics, letters)
         self.rounds = Rounds(plan, source, store, codecs, listener=self, pool=pool, ticks=ticks)
         self.courier = Courier(notifier(self.telemetry.metrics), self._delivered, lambda: self.telemetry.beat("notify"))
+        self._album = Album(plan, glance_at(store))
         self._exposition = Exposition(self.telemetry.metrics, wall.monotonic)
         self._unready: tuple[str, ...] = ("starting",)
         engine = self.rounds.engine
@@ -131,6 +135,11 @@ class Office:
 
     def report(self, model: str) -> ModelReport:
         return self.board.report(model)
+
+    def columns(self, model: str, incident: Incident | None = None) -> Gallery:
+        last = next(iter(self.board.windows(model, 1)), None)
+        reference = self.board.reference(model)
+        return self._album.lately(model, reference, last) if incident is None else self._album.since(incident, reference, last)
 
     def series(self, model: str) -> Sequence[Series]:
         return self.board.series(model)

@@ -35,6 +35,7 @@ class Api:
             Route("/-/ready", self.ready),
             Route("/api/v1/models", self.models),
             Route("/api/v1/models/{model:path}/windows", self.windows),
+            Route("/api/v1/models/{model:path}/columns", self.columns),
             Route("/api/v1/models/{model:path}/report", self.report),
             Route("/api/v1/models/{model:path}/deployments", self.deployments, methods=["POST"]),
             Route("/api/v1/models/{model:path}/expected/withdrawn", self.withdrawn, methods=["POST"]),
@@ -71,6 +72,15 @@ class Api:
         view = find_model(self._desk, request.path_params["model"])
         limit = number_ask(request.query_params, "limit", 288, 1, MOST_WINDOWS)
         return as_json({"model": view.name, "windows": self._desk.windows(view.name, limit)})
+
+    def columns(self, request: Request) -> Response:
+        """Every column beside the reference: over the last hour, or with `incident` since its onset."""
+        view = find_model(self._desk, request.path_params["model"])
+        key = request.query_params.get("incident")
+        incident = None if key is None else find_incident(self._desk, key)
+        if incident is not None and incident.model != view.name:
+            raise BadRequest("incident", incident.id, f"an incident of {view.name}; this one is of {incident.model}")
+        return as_json(self._desk.columns(view.name, incident))
 
     def report(self, request: Request) -> Response:
         view = find_model(self._desk, request.path_params["model"])

@@ -13,9 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from monitor.desk import Desk, ModelView
 from monitor.incident import Incident
+from monitor.judge import latch_of
 from monitor.outlook import lines
 from monitor.pages import views
 from monitor.pages.chart import Chart, chart
+from monitor.pages.hanging import wall
 from monitor.pages.trail import choices, trail
 from monitor.phrases import DAY_MS, HOUR_MS, hour, moment, odds, span
 from monitor.report import ledger_words, replay_words
@@ -71,8 +73,13 @@ class Pages:
             chart, verdicts, incidents, desk.series(view.name), window_ms, zone, min(start_ms, end_ms - 12 * window_ms), end_ms
         )
         last = view.last
+        latched = latch_of([i for i in view.open_incidents if i.severity != "note" and i.kind == "statistical"])
+        gallery = desk.columns(view.name, latched)
+        hung = wall(gallery, window_ms)
         return self._render(
             "model.html",
+            hung_wall=hung,
+            whose=views.stretch_text(gallery, hung, latched, lambda time_ms: hour(time_ms, now_ms, zone)),
             view=view,
             model=model,
             state=views.state_of(view, model, now_ms),
@@ -117,9 +124,13 @@ class Pages:
         window_ms = model.window_ms if model is not None else 300_000
         zone = views.zone_in(desk.plan, incident.model)
         runbook, is_link = views.runbook_of(desk.plan, incident)
+        gallery = desk.columns(incident.model, incident) if model is not None else None
+        hung = wall(gallery, window_ms) if gallery is not None else None
         return self._render(
             "incident.html",
             incident=incident,
+            hung_wall=hung,
+            whose=views.stretch_text(gallery, hung, incident, lambda time_ms: hour(time_ms, now_ms, zone)) if gallery and hung else "",
             headline=views.headline(incident),
             headline_text=views.headline_text(incident),
             subjects=views.subject_rows(incident.subjects),

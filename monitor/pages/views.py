@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
@@ -14,8 +14,10 @@ from monitor.incident import Incident
 from monitor.judge import latch_of
 from monitor.outlook import named
 from monitor.pages.chart import sparkline
+from monitor.pages.hanging import Wall
 from monitor.phrases import DAY_MS, hour, odds, phrase, pieces, span, zone_of
 from monitor.plan import Budget, Model, Plan
+from monitor.portraits import Gallery
 from monitor.verdict import Subject, Verdict
 
 SPARK_ROWS: Final = 100  # a fleet larger than this gets its sparklines on the models' own pages
@@ -180,6 +182,17 @@ def margin_text(threshold: float, window_ms: int, budget: Budget) -> str:
 
 def subject_rows(subjects: Sequence[Subject]) -> list[SubjectRow]:
     return [SubjectRow(*pieces(s), round(100 * min(1.0, max(0.0, s.share))), s.onset_ms) for s in subjects]
+
+
+def stretch_text(gallery: Gallery, hung: Wall, incident: Incident | None, at: Callable[[int], str]) -> str:
+    """Of which windows the drawings are, in a sentence; empty where there are none."""
+    if not hung.pictures:
+        return ""
+    when = f"{at(gallery.from_ms)} to {at(gallery.until_ms)}"
+    if incident is None:
+        return f"The last hour or window, {when}: {hung.stretch}."
+    whose = f"Since this {incident.severity} began" if incident.resolved_ms is None else f"While this {incident.severity} lasted"
+    return f"{whose}, {when}: {hung.stretch}{', a part of all' if gallery.cut_short else ''}."
 
 
 def headline(incident: Incident) -> tuple[str, str, str]:

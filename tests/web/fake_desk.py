@@ -9,13 +9,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.cuts import CategoricalCuts, Cuts, learn_numeric
+from detectors.summaries.sample import Sample
 from monitor.again import deployed, due, refitting
 from monitor.desk import Health, ModelView, Series
 from monitor.incident import Answer, Incident, incident_id
 from monitor.metrics import Metrics
 from monitor.outlook import outlook
 from monitor.plan import Feature, Http, Model, Owner, Plan, Prediction, Schema
-from monitor.reference import Reference
+from monitor.portraits import Gallery, normal, portraits
+from monitor.reference import Reference, pack_cells
 from monitor.report import ModelReport, report_of
 from monitor.sinks.prometheus import Exposition
 from monitor.standing import Expected, Ledger, Standing
@@ -44,6 +50,7 @@ class FakeDesk:
     now_ms: int = NOW_MS
     reference: Reference | None = None
     standings: dict[str, Standing] = field(default_factory=dict)
+    galleries: dict[str, Gallery] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values = Metrics()
@@ -63,6 +70,11 @@ class FakeDesk:
 
     def standing(self, model: str) -> Standing:
         return self.standings.get(model, Standing(ledger=Ledger(60 * DAY_MS, 3, 1)))
+
+    def columns(self, model: str, incident: Incident | None = None) -> Gallery:
+        return self.galleries.get(model) or Gallery(
+            model, "", 0, 0, 0, why="No reference has been learnt yet: there is nothing to compare with."
+        )
 
     def series(self, model: str) -> Sequence[Series]:
         return self.lines.get(model, [])
@@ -161,6 +173,33 @@ RAIN = (
 )
 
 
+def gallery(watched: Model, from_ms: int, subjects: Sequence[Subject], events: int = 1241) -> Gallery:
+    """Columns before and after: pictures noisier, a category that grew, a value never seen; the others as they were."""
+    draw = np.random.default_rng(5)
+    cuts: dict[str, Cuts] = {}
+    before: dict[str, NDArray[np.int64]] = {}
+    after: dict[str, NDArray[np.int64]] = {}
+    for column in watched.columns:
+        spoken = any(s.name == column.subject and s.statistic.startswith(column.statistic) for s in subjects)
+        if column.kind == "numeric":
+            values = draw.lognormal(3, 0.4, 4000)
+            cells = learn_numeric(Sample.fold(np.arange(4000, dtype=np.uint64), values, k=4000))
+            moved = draw.lognormal(3.5 if spoken else 3, 0.4, events)
+            cut: Cuts = cells
+            before[column.name] = np.bincount(cells.codes(values), minlength=cells.size)
+            after[column.name] = np.bincount(cells.codes(moved), minlength=cells.size)
+        else:
+            cut = CategoricalCuts(("green light", "red light", "a light that the camera saw through heavy snow or fog", "amber"))
+            before[column.name] = np.array([4, 0, 0, 0, 2100, 1500, 60, 336])
+            after[column.name] = draw.multinomial(
+                events, [0.02, 0, 0.01, 0, 0.3, 0.3, 0.22, 0.15] if spoken else [0, 0, 0, 0, 0.53, 0.37, 0.02, 0.08]
+            )
+        cuts[column.name] = cut
+    reference = Reference(watched.name, "", cuts, 0, 0, 0, frame={name: pack_cells(cells) for name, cells in before.items()})
+    seen = portraits(watched.columns, reference, normal(reference), after, subjects)
+    return Gallery(watched.name, "7c1f0e92ab", from_ms, NOW_MS, max(1, (NOW_MS - from_ms) // WINDOW_MS), seen)
+
+
 def believable(http: Http | None = None) -> FakeDesk:
     """Five models of three teams: a page open, a ticket open, one quiet, one learning, one without fresh data."""
     plan = Plan(
@@ -209,6 +248,10 @@ def believable(http: Http | None = None) -> FakeDesk:
         (), 0.0, 0.0, "no events for 15 min", 0, "silent", silent + 25 * MINUTE_MS, "recovered",
     )  # fmt: skip
     desk.known = [page, ticket, false_page, rule]
+    desk.galleries = {
+        "traffic-light": gallery(desk.plan.models["traffic-light"], ONSET_MS, RAIN),
+        "card-fraud": gallery(desk.plan.models["card-fraud"], NOW_MS - HOUR_MS, ()),
+    }
     draw = random.Random(11)
     accuracy = [
         (v.end_ms, min(1.0, max(0.0, (0.94 if v.end_ms <= ONSET_MS else 0.63) + draw.gauss(0, 0.012))))

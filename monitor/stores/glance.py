@@ -1,0 +1,63 @@
+"""A look at the windows of a state that another thread is writing: what pages draw columns from."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from monitor.changes import ReferenceRow, WindowRow
+from monitor.errors import Transient
+from monitor.stores.store import Store
+from monitor.verdict import Verdict
+
+_decode = msgspec.msgpack.decode
+
+
+class Glance(Protocol):
+    """The reading side of a store, from a thread of its own; Transient where the state cannot be read at the moment."""
+
+    def windows(self, model: str, from_ms: int, until_ms: int) -> Iterator[WindowRow]: ...
+
+    def reference(self, name: str) -> ReferenceRow | None: ...
+
+
+class SqliteGlance:
+    """Reads a state file and cannot write it. Each question has a connection of its own, so it holds nothing while nobody asks.
+
+    Unlike a store that is opened it neither takes the lock nor checks the file: the daemon beside it has done both.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def windows(self, model: str, from_ms: int, until_ms: int) -> Iterator[WindowRow]:
+        """Windows that start in [from, until), in order, read in one go: an open read would hold back SQLite's checkpoints."""
+        asked = "SELECT verdict, form, columns FROM windows WHERE model = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms"
+        for verdict, form, columns in self._asked(asked, (model, from_ms, until_ms)):
+            yield WindowRow(_decode(verdict, type=Verdict), form, _decode(columns, type=dict[str, bytes]))
+
+    def reference(self, name: str) -> ReferenceRow | None:
+        rows = self._asked('SELECT name, model, body, chain FROM "references" WHERE name = ?', (name,))
+        return ReferenceRow(*rows[0]) if rows else None
+
+    def _asked(self, query: str, arguments: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
+            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0)
+        except sqlite3.Error as error:
+            raise Transient(f"{self._path}: {error}") from error
+        try:
+            return db.execute(query, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise Transient(f"{self._path}: {error}") from error
+        finally:
+            db.close()
+
+
+def glance_at(store: Store) -> Glance:
+    """What looks at the state of `store` from another thread: a file is opened anew, memory is looked at as it is."""
+    path = getattr(store, "path", None)
+    return SqliteGlance(path) if isinstance(path, Path) else store
