@@ -10,7 +10,7 @@ VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-EXTRAS := dev,grafana
+EXTRAS := dev,grafana,dashboards
 
 .DEFAULT_GOAL := help
 .PHONY: help setup services run test test-long test-faults check format clean
