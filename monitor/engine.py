@@ -24,7 +24,7 @@ from monitor.incident import Answer, Incident
 from monitor.judge import TREND, judge, latch_of, looked_back
 from monitor.learning import Due, FirstStep, Learned, first_step, learnt_share, window_row
 from monitor.life import answered, expecting, overtaken
-from monitor.open_windows import OpenWindows
+from monitor.open_windows import MOST_EMPTY, OpenWindows
 from monitor.pane import Folded
 from monitor.plan import DAY_MS, Model, Plan
 from monitor.reference import Reference
@@ -33,8 +33,6 @@ from monitor.rules import breaches, with_values
 from monitor.standing import Expected, Standing
 from monitor.watermark import Position, Watermark
 
-# After this many empty windows in a row the calendar is jumped over: a stray early stamp must not cost a million verdicts.
-MOST_EMPTY = 10_000
 # One partition may run so many windows ahead of another: bounds what is open, and is far enough that polls do not take turns.
 MOST_AHEAD = 48
 
@@ -286,7 +284,8 @@ class Engine:
             standing = self.standings[model.name]
             start = standing.next_ms
             if start is None:
-                start = self.windows.first_start(model.name)
+                start, strays = self.windows.begin(model, end_ms)
+                self._changes.counts.update({(model.name, "late"): strays} if strays else {})
                 if start is None or start + model.window_ms > end_ms:
                     return
                 standing = replace(standing, origin_ms=start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from detectors.cuts import Cuts
 from detectors.summaries import cells_of, merged, recut
@@ -17,6 +18,8 @@ from monitor.segments import overflow
 
 # Garbage time stamps open a window each; nobody's partitions are months of windows apart.
 MOST_OPEN = 10_000
+# After this many empty windows in a row the calendar is jumped over: a stray early stamp must not cost a million verdicts.
+MOST_EMPTY = 10_000
 LEADS = 0.6
 
 
@@ -78,11 +81,33 @@ class OpenWindows:
         for key, shared in overflow([key for owner, key in panes if owner == partition]).items():
             full = (partition, key)
             pane = panes.pop(full)
-            self._dirty.pop(full, None)
-            if full in self._saved:
-                self._saved.discard(full)
-                self._dirty[full] = None
+            self._forget(full)
             self._put((partition, shared), pane)
+
+    def begin(self, model: Model, end_ms: int) -> tuple[int | None, int]:
+        """Where a model begins whose partitions have all passed `end_ms` and its lateness, and how many events were left out for it.
+
+        The first window that holds events, but none that lies more than `MOST_EMPTY` windows before the next: stamps of 1970
+        are no beginning, and learning from there on would learn half a century of silence.
+        """
+        starts = sorted(start for start in self._panes[model.name] if start <= end_ms + model.lateness_ms)
+        gaps = [later for earlier, later in pairwise(starts) if later - earlier > MOST_EMPTY * model.window_ms]
+        begins = gaps[-1] if gaps else next(iter(starts), None)
+        return begins, sum(self._drop(model.name, start) for start in starts if gaps and start < gaps[-1])
+
+    def _drop(self, model: str, start_ms: int) -> int:
+        """Forgets a window; how many events it held."""
+        panes = self._panes[model].pop(start_ms)
+        for full in panes:
+            self._forget(full)
+        return sum(pane.events for (_, key), pane in panes.items() if not key.segment)
+
+    def _forget(self, full: tuple[str, PaneKey]) -> None:
+        """The pane is no more; if it was saved, the next drain says so."""
+        self._dirty.pop(full, None)
+        if full in self._saved:
+            self._saved.discard(full)
+            self._dirty[full] = None
 
     def has(self, model: str, start_ms: int) -> bool:
         return start_ms in self._panes[model]
@@ -109,10 +134,7 @@ class OpenWindows:
         versions: Counter[str] = Counter()
         for full in sorted(panes):
             key, pane = full[1], panes[full]
-            self._dirty.pop(full, None)
-            if full in self._saved:
-                self._saved.discard(full)
-                self._dirty[full] = None
+            self._forget(full)
             if key.segment:
                 continue
             events[key.role] += pane.events

@@ -45,7 +45,7 @@ class Watermark:
         position = self.positions.setdefault(partition, Position())
         position.next_offset, position.records = next_offset, position.records + records
         if mark_ms is not None:
-            position.mark_ms = mark_ms if position.mark_ms is None else max(mark_ms, position.mark_ms)
+            position.mark_ms = mark_ms  # lower than before only where a first stamp was wrong (monitor.lateness)
         if records:
             position.arrival_ms, position.idle, position.behind_since_ms, position.unreadable = arrival_ms, False, None, False
 
