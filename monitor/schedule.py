@@ -1,12 +1,13 @@
-"""Coarse jobs on the wall clock: forgetting what is older than the plan keeps. Windows and heartbeats have their own ticker.
+"""Coarse jobs on the wall clock: copies of the state, forgetting what is older than the plan keeps. Windows have their own ticker.
 
 APScheduler follows the wall clock, in UTC, with `misfire_grace_time=None`: a job that a clock step or a suspended machine
-made late still runs. Jobs only ask; the work is done on the engine's thread, which owns the state file.
+made late still runs. What changes the state is only asked for here, and done on the engine's thread, which owns the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -14,6 +15,7 @@ from monitor import wall
 from monitor.log import events
 from monitor.office import Office
 from monitor.standing import forget_before
+from monitor.stores.backup import back_up
 
 log = events("schedule")
 
@@ -27,6 +29,7 @@ class Schedule:
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
         self._add("retention", self.retention, hour=3, minute=17)
+        self._add("backup", self.backup, minute=43)
 
     def start(self) -> None:
         self._scheduler.start()
@@ -45,6 +48,12 @@ class Schedule:
 
         gone = office.rounds.submit(forget).result(timeout=300)
         log.info("pruned", rows=gone)
+
+    def backup(self) -> None:
+        """A checked copy beside the state, on the scheduler's own thread: it reads through a connection of its own, and nobody waits."""
+        started = wall.monotonic()
+        made = back_up(Path(self._office.plan.state.path))
+        log.info("backed_up", path=str(made), bytes=made.stat().st_size, seconds=round(wall.monotonic() - started, 3))
 
     def _add(self, name: str, job: Callable[[], None], **when: int) -> None:
         def counted() -> None:

@@ -1,4 +1,4 @@
-"""Looks after a state file: what it holds, whether it can be trusted, and a fresh start where it cannot."""
+"""Looks after a state file: what it holds, whether it can be trusted, and back to a copy or a fresh start where it cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor.commands import show
 
 NAME = "state"
-HELP = "export, check or reset a state file"
+HELP = "export, check, restore or reset a state file"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,12 +18,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, help_text, run_it in (
         ("export", "verdicts, incidents and counts by reason, as JSON", export),
         ("check", "reads everything once; exit code 78 where it cannot be trusted", check),
+        ("restore", "puts the newest whole copy in its place; the file that is there is set aside", restore),
         ("reset", "sets the file aside, so that the next run learns from nothing", reset),
     ):
         action = actions.add_parser(name, help=help_text, description=help_text)
         action.add_argument("path", nargs="?", metavar="STATE", help="the state file")
         action.add_argument("--config", metavar="FILE", help="take the path from this configuration instead")
         action.set_defaults(run=run_it)
+        if run_it is restore:
+            action.add_argument("--from", dest="source", metavar="FILE", help="this copy instead of STATE.backup or STATE.backup.previous")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,9 +57,31 @@ def check(args: argparse.Namespace) -> int:
     return EXIT_CONFIG if problems else 0
 
 
+def restore(args: argparse.Namespace) -> int:
+    """Back to a copy: it is checked first, and nothing is destroyed."""
+    from monitor.stores.backup import restore as put_back
+    from monitor.stores.export import iso
+
+    path = _path(args)
+    done = put_back(path, args.source)
+    reaches = {model: None if at_ms is None else iso(at_ms) for model, at_ms in sorted(done.reaches.items())}
+    said = {
+        "path": str(path), "from": str(done.source), "made": iso(done.made_ms), "reaches": reaches, "offsets": done.offsets,
+        "set_aside": [str(aside) for aside in done.set_aside],
+    }  # fmt: skip
+    text = [f"{path}: restored from {done.source}, made {said['made']}", *(f"set aside: {aside}" for aside in done.set_aside)]
+    text += [f"{model}: windows up to {at or 'none yet'}" for model, at in reaches.items()]
+    text += [
+        "the next run reads what came since from Kafka again, as far as its retention reaches back; what is gone is counted as lost",
+        "messages that were sent since may come again, under the ids they had; answers and announced events since then are lost",
+    ]
+    show(args, said, "\n".join(text))
+    return 0
+
+
 def reset(args: argparse.Namespace) -> int:
     """The old file stays beside the new one: nothing is destroyed by a command that is typed in a hurry."""
-    from monitor.stores.sqlite import set_aside
+    from monitor.stores.holding import set_aside
 
     aside = set_aside(_path(args))
     show(args, {"set_aside": [str(path) for path in aside]}, "\n".join(f"now {path}" for path in aside) or "nothing to reset")

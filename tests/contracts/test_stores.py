@@ -17,8 +17,9 @@ from monitor.changes import Changes, Checkpoint, InputRow, Mark, Outcome, Refere
 from monitor.errors import Corrupt, Misconfigured
 from monitor.incident import Answer, Incident
 from monitor.pane import Pane, PaneKey
+from monitor.stores.holding import set_aside
 from monitor.stores.memory import MemoryStore
-from monitor.stores.sqlite import SqliteStore, check, set_aside
+from monitor.stores.sqlite import SqliteStore, check
 from monitor.stores.store import Store
 from monitor.verdict import Subject, Verdict
 

@@ -1,0 +1,127 @@
+"""Checked copies of a state file beside it, and the way back.
+
+`state.db.backup` is the newest copy, `state.db.backup.previous` the one before it. A copy is made under another name, read from
+its first row to its last, and only then takes the newest one's place: whatever fails on the way (a full disk, a damaged state,
+the end of the process), the older copies stay as they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.errors import Corrupt, Misconfigured, Transient
+from monitor.standing import Standing
+from monitor.stores.holding import durable, held, moved_aside
+from monitor.stores.sqlite import SqliteStore, check
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did. `reaches`: per model the end of its last closed window (event time, ms; None: none yet)."""
+
+    source: Path
+    made_ms: int
+    reaches: dict[str, int | None]
+    offsets: dict[str, int]
+    set_aside: tuple[Path, ...]
+
+
+def copies(path: Path) -> list[Path]:
+    """Where copies of the state at `path` are kept, the newest first."""
+    return [path.with_name(path.name + ".backup"), path.with_name(path.name + ".backup.previous")]
+
+
+def back_up(path: str | Path) -> Path:
+    """Copies the state at `path`, which a daemon may be writing, and checks the copy; where it is now.
+
+    SQLite's own backup reads one moment of the write-ahead log through a connection of its own: the writer waits for nothing.
+    Transient where it cannot be written (the disk is full), Corrupt where the copy cannot be trusted, hence the state neither.
+    """
+    state = Path(path)
+    newest, previous = copies(state)
+    making = state.with_name(state.name + ".backup.making")
+    _gone(making)
+    try:
+        _copy(state, making)
+        problems = check(making)
+        if problems:
+            raise Corrupt(f"the copy of {state} cannot be trusted: {problems[0]}", f"raincheck state check {state}")
+        durable(making)
+        if newest.exists():
+            newest.replace(previous)
+        making.replace(newest)
+        durable(state.parent)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise Transient(f"{newest} could not be written: {error}") from error
+    finally:
+        _gone(making)
+    return newest
+
+
+def restore(path: str | Path, source: str | Path | None = None) -> Restored:
+    """Puts a checked copy in the place of the state, which is set aside; by default the newest copy that is whole.
+
+    Misconfigured while a daemon holds the state or where there is no copy, Corrupt where none can be trusted. Cut off half way,
+    it leaves `state.db.restoring`: no daemon starts beside that, and the next restore goes on from it.
+    """
+    state = Path(path)
+    with held(state):
+        found = _whole(state, Path(source) if source is not None else None)
+        made_ms = int(found.stat().st_mtime * 1000)
+        restoring = unfinished(state)
+        _gone(restoring)
+        shutil.copyfile(found, restoring)
+        durable(restoring)
+        aside = moved_aside(state)
+        restoring.replace(state)
+        durable(state.parent)
+    store = SqliteStore(state, reader=True)
+    try:
+        snapshot = store.load()
+    finally:
+        store.close()
+    reaches = {model: Standing.unpack(body).next_ms for model, body in snapshot.evidence.items()}
+    return Restored(found, made_ms, reaches, {p: mark.next_offset for p, mark in snapshot.marks.items()}, tuple(aside))
+
+
+def unfinished(path: Path) -> Path:
+    """What a restore that was cut off leaves beside the state."""
+    return path.with_name(path.name + ".restoring")
+
+
+def remedy(path: Path) -> str:
+    """The command that helps against a state that cannot be trusted: back to a copy where one is whole, else a fresh start."""
+    checked = f"raincheck state check {path}"
+    if any(copy.exists() and not check(copy) for copy in copies(path)):
+        return f"{checked}, then raincheck state restore {path}"
+    return f"{checked}, then raincheck state reset {path}"
+
+
+def _whole(state: Path, source: Path | None) -> Path:
+    there = [copy for copy in ([source] if source is not None else copies(state)) if copy.exists()]
+    if not there:
+        looked = source or copies(state)[0]
+        raise Misconfigured.of("no such copy", origin="raincheck state restore", field="--from", value=looked, right="an existing copy")
+    problems = []
+    for copy in there:
+        if not (wrong := check(copy)):
+            return copy
+        problems += wrong
+    raise Corrupt("no copy can be trusted: " + "; ".join(problems), f"raincheck state reset {state}, which starts from nothing")
+
+
+def _copy(state: Path, to: Path) -> None:
+    with contextlib.closing(sqlite3.connect(f"{state.absolute().as_uri()}?mode=ro", uri=True)) as origin, contextlib.closing(
+        sqlite3.connect(to, isolation_level=None)
+    ) as copy:  # fmt: skip
+        origin.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+
+
+def _gone(path: Path) -> None:
+    for side in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)

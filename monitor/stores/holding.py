@@ -1,0 +1,65 @@
+"""The place of a state file: who holds it, and how it is set aside."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from monitor.errors import Misconfigured
+
+SIDES = ("", "-wal", "-shm")  # the file and what SQLite keeps beside it
+
+
+def refused(path: Path, problem: str, right: str) -> Misconfigured:
+    return Misconfigured.of(problem, field="state.path", value=path, right=right)
+
+
+def hold(path: Path) -> IO[bytes]:
+    """An advisory lock beside the file, held for life: it vanishes with the process, however that ends."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.with_name(path.name + ".lock").open("ab")
+    except OSError as error:
+        raise refused(path, f"cannot be written ({error.strerror})", "a path in a directory this user may write to") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.close()
+        raise refused(path, "is in use by another raincheck", "a state of its own for each, or stop the other one") from error
+    return handle
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """The lock for the length of a command; Misconfigured while a daemon has it."""
+    with hold(path):
+        yield
+
+
+def set_aside(path: str | Path) -> list[Path]:
+    """Renames the state file and what SQLite keeps beside it; where they are now. Misconfigured while a daemon uses it."""
+    found = Path(path)
+    with held(found):
+        return moved_aside(found)
+
+
+def moved_aside(path: Path) -> list[Path]:
+    """`set_aside` for whoever holds the lock already."""
+    number = 1
+    while any(path.with_name(f"{path.name}.aside-{number}{side}").exists() for side in SIDES):
+        number += 1
+    there = [(path.with_name(path.name + side), path.with_name(f"{path.name}.aside-{number}{side}")) for side in SIDES]
+    return [old.rename(new) for old, new in there if old.exists()]
+
+
+def durable(path: Path) -> None:
+    """Makes a file's bytes, or a folder's names, survive a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
