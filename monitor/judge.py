@@ -130,6 +130,11 @@ def judge(
         latched = None
 
     if latched is not None:
+        # a note that stood beside a rule's page goes with it: evidence starts again, so that only what is still true can wake anybody
+        over = {s.name for i in rule_incidents if i.resolved_ms is not None for s in i.subjects}
+        if latched.severity == "note" and model.mode != "observe" and any(s.name in over for s in latched.subjects):
+            out.close(latched, window.end_ms, "recovered")
+            return Judged(verdict, standing, out.incidents, out.alerts, reset=True, thaw=True)
         if reading.recovered:
             out.close(latched, window.end_ms, "recovered")
             return Judged(verdict, standing, out.incidents, out.alerts, reset=True, thaw=True)

@@ -111,13 +111,19 @@ DECISIONS: list[tuple[str, Judged, str, list[str], str]] = [
     ),
     ("told, and another", judged(BESIDES, opened=(BROKEN,)), "page", ["page resolved", "page opened"], "one fault hides no other"),
     ("noted, and another", judged(BESIDES, opened=NOTED), "page", ["page resolved", "page opened"], "nobody was woken for the note"),
-    ("noted, and its own", judged(reading(6.0, lead(alone=6.0)), opened=NOTED), "page", ["page resolved"], "the rule has told it"),
+    (
+        "noted, and its own",
+        judged(reading(6.0, lead(alone=6.0)), opened=NOTED),
+        "page",
+        ["page resolved", "note resolved"],
+        "the rule has told it, and that it is over: what it left in the sums must page nobody in the next window",
+    ),
     (
         "noted, and pictures",
         judged(PICTURED, plan=model(page_on=["inputs"]), opened=NOTED),
         "page",
-        ["page resolved", "note appended"],
-        "they wake nobody here",
+        ["page resolved", "note resolved"],
+        "they wake nobody here, and the note goes with the page that it stood beside",
     ),
     (
         "observed, and another",
