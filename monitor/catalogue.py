@@ -25,8 +25,6 @@ CounterName: TypeAlias = Literal[
     "raincheck_kafka_commits_total",
     "raincheck_kafka_commit_failures_total",
     "raincheck_kafka_reconnects_total",
-    "raincheck_join_matched_total",
-    "raincheck_join_expired_total",
     "raincheck_windows_evaluated_total",
     "raincheck_windows_skipped_total",
     "raincheck_detector_errors_total",
@@ -60,14 +58,11 @@ GaugeName: TypeAlias = Literal[
     "raincheck_stream_last_record_timestamp_seconds",
     "raincheck_stream_watermark_timestamp_seconds",
     "raincheck_stream_silence_threshold_seconds",
-    "raincheck_queue_records",
-    "raincheck_queue_capacity_records",
     "raincheck_kafka_lag_records",
     "raincheck_kafka_assigned_partitions",
     "raincheck_kafka_paused_partitions",
     "raincheck_kafka_last_contact_timestamp_seconds",
     "raincheck_kafka_last_poll_timestamp_seconds",
-    "raincheck_join_pending_records",
     "raincheck_coverage_ratio",
     "raincheck_window_last_end_timestamp_seconds",
     "raincheck_window_expected_interval_seconds",
@@ -79,7 +74,6 @@ GaugeName: TypeAlias = Literal[
     "raincheck_incident_active",
     "raincheck_incident_onset_timestamp_seconds",
     "raincheck_false_page_rate_upper_limit",
-    "raincheck_model_quality",
     "raincheck_reference_timestamp_seconds",
     "raincheck_reference_events",
     "raincheck_reference_span_seconds",
@@ -94,7 +88,6 @@ GaugeName: TypeAlias = Literal[
 ]
 HistogramName: TypeAlias = Literal[
     "raincheck_record_event_delay_seconds",
-    "raincheck_label_delay_seconds",
     "raincheck_window_evaluation_duration_seconds",
     "raincheck_state_snapshot_duration_seconds",
     "raincheck_notification_duration_seconds",
@@ -135,8 +128,6 @@ COUNTERS: Final[dict[CounterName, Family]] = {
     "raincheck_kafka_commits_total": Family((), "Offset commits attempted, for lag tools only."),
     "raincheck_kafka_commit_failures_total": Family((), "Offset commits that failed."),
     "raincheck_kafka_reconnects_total": Family(("reason",), "Consumers built anew, by what ended the last one."),
-    "raincheck_join_matched_total": Family(("model",), "Outcomes joined with their prediction."),
-    "raincheck_join_expired_total": Family(("model", "side"), "Records dropped without a counterpart."),
     "raincheck_windows_evaluated_total": Family(("model",), "Windows closed and judged."),
     "raincheck_windows_skipped_total": Family(("model", "reason"), "Windows closed without a judgement."),
     "raincheck_detector_errors_total": Family(("model", "detector"), "Detector failures; the window counts as unknown for that detector."),
@@ -176,15 +167,12 @@ GAUGES: Final[dict[GaugeName, Family]] = {
     "raincheck_stream_last_record_timestamp_seconds": Family(("stream",), "Arrival time of the newest record."),
     "raincheck_stream_watermark_timestamp_seconds": Family(("stream",), "Event time up to which the stream is complete."),
     "raincheck_stream_silence_threshold_seconds": Family(("stream",), "Longest gap that the configuration tolerates."),
-    "raincheck_queue_records": Family(("stream",), "Records held between poll and evaluation."),
-    "raincheck_queue_capacity_records": Family(("stream",), "Bound of that queue."),
     "raincheck_kafka_lag_records": Family(("topic", "partition"), "End offset minus position."),
     "raincheck_kafka_assigned_partitions": Family(("topic",), "Partitions that this instance reads."),
     "raincheck_kafka_paused_partitions": Family(("topic",), "Partitions paused by backpressure or an error."),
     "raincheck_kafka_last_contact_timestamp_seconds": Family((), "Last successful round trip to a broker."),
     "raincheck_kafka_last_poll_timestamp_seconds": Family((), "Last return of a poll."),
-    "raincheck_join_pending_records": Family(("model",), "Predictions and outcomes that wait for their counterpart."),
-    "raincheck_coverage_ratio": Family(("model",), "Share of predictions whose inputs were seen, over the last window."),
+    "raincheck_coverage_ratio": Family(("model",), "Inputs seen per prediction over the last window, at most 1."),
     "raincheck_window_last_end_timestamp_seconds": Family(("model",), "Event-time end of the last closed window."),
     "raincheck_window_expected_interval_seconds": Family(("model",), "Configured time between window closes."),
     "raincheck_window_events": Family(("model",), "Events in the last closed window."),
@@ -205,7 +193,6 @@ GAUGES: Final[dict[GaugeName, Family]] = {
     "raincheck_false_page_rate_upper_limit": Family(
         ("model",), "Upper 95 % limit of false pages per budget period, from the pages answered so far."
     ),
-    "raincheck_model_quality": Family(("model", "metric", "segment"), "Quality of the model from outcomes joined so far.", detail=1),
     "raincheck_reference_timestamp_seconds": Family(("model",), "When the reference in use was built."),
     "raincheck_reference_events": Family(("model",), "Events in the reference in use."),
     "raincheck_reference_span_seconds": Family(("model",), "Length of the windows in the reference in use; by night it grows to 28 days."),
@@ -224,13 +211,12 @@ GAUGES: Final[dict[GaugeName, Family]] = {
 }
 HISTOGRAMS: Final[dict[HistogramName, Family]] = {
     "raincheck_record_event_delay_seconds": Family(("stream",), "Arrival time minus event time.", _DELAYS),
-    "raincheck_label_delay_seconds": Family(("model",), "Time of an outcome minus time of its prediction.", _DELAYS),
-    "raincheck_window_evaluation_duration_seconds": Family(("model",), "Time to judge one window.", _WORK),
+    "raincheck_window_evaluation_duration_seconds": Family((), "Time spent on folding and judging, per window closed.", _WORK),
     "raincheck_state_snapshot_duration_seconds": Family((), "Time to write one state transaction.", _WORK),
     "raincheck_notification_duration_seconds": Family(("team",), "Time that one receiver took.", _WORK),
 }
 CATALOGUE: Final[dict[MetricName, Family]] = dict([*COUNTERS.items(), *GAUGES.items(), *HISTOGRAMS.items()])
 
 # Labels whose values come from code rather than from the plan. Their sets are small; whoever lets one grow meets OTHER.
-BOUNDED: Final = frozenset({"reason", "error", "stage", "outcome", "level", "code", "handler", "component", "side", "task"})
+BOUNDED: Final = frozenset({"reason", "error", "stage", "outcome", "level", "code", "handler", "component", "task"})
 OTHER: Final = "other"

@@ -56,8 +56,9 @@ class Courier:
 
     @property
     def waiting(self) -> int:
+        """How many alerts have not been delivered, the one under way among them."""
         with self._changed:
-            return len(self._waiting) + sum(map(len, self._behind.values()))
+            return sum(1 + len(behind) for behind in self._behind.values())
 
     def _push(self, due: float, attempts: int, alert: Alert) -> None:
         self._order += 1

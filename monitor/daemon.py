@@ -1,8 +1,9 @@
 """The daemon: one process that reads a plan's streams until it is told to stop.
 
 Two acts: everything is validated before anything is touched (`monitor.config`), then it connects. It stops in reverse
-order: SIGTERM or SIGINT saves and leaves with 0 within a budget, a second one leaves at once. SIGHUP changes nothing and says so:
-a plan is read at the start only, so that all verdicts of a run were made under one.
+order: SIGTERM or SIGINT saves and leaves with 0 within a budget, a second one leaves at once. SIGHUP reads the configuration
+again: one with mistakes is refused and the old one stays in force, a good one takes effect by the same way as a restart, which
+loses nothing: save, leave, and begin again as the same process. All verdicts between two beginnings are made under one plan.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType
@@ -21,6 +23,7 @@ from monitor.http import Server, create_app
 from monitor.log import events
 from monitor.office import Office
 from monitor.plan import Plan, sharded
+from monitor.reload import Reload
 from monitor.schedule import Schedule
 from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
@@ -31,6 +34,8 @@ from monitor.workshop import Workshop
 
 log = events("daemon")
 STOP_BUDGET_S = 20.0
+AGAIN = -1  # no exit code: begin again as the same process, with the configuration as it is now
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 RETRY_S = 1.0  # pause after a round whose transaction failed
 
 
@@ -55,16 +60,23 @@ def _letters(plan: Plan) -> Producer | None:
     return LetterProducer(plan.kafka)
 
 
-def run(plan: Plan, *, port: int | None = None) -> int:
-    """Runs until a signal; the exit code. `port` overrides the plan's (0: a free one, which is logged)."""
-    stop, supervisor = threading.Event(), Supervisor()
+def run(read: Callable[[], Plan], *, port: int | None = None) -> int:
+    """Runs the plan that `read` gives until a signal; the exit code, or AGAIN after a hangup where it then gives a plan without mistakes.
+
+    `port` overrides the plan's (0: a free one, which is logged).
+    """
+    plan, stop, reload, supervisor = read(), threading.Event(), Reload(read), Supervisor()
     previous = {number: signal.signal(number, _stopper(stop)) for number in (signal.SIGTERM, signal.SIGINT)}
-    previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, _not_reloaded)
+    previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, reload.hangup)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # what came while one process took the other's place is heard now
     source = source_of(plan)
     store = SqliteStore(plan.state.path)
     with Workshop() as pool:
         mine = sharded(plan)
-        office = Office(mine, source, store, lambda metrics: Notifier(mine, metrics), letters=_letters(plan), decoding=plan, pool=pool)
+        office = Office(
+            mine, source, store, lambda metrics: Notifier(mine, metrics),
+            letters=_letters(plan), decoding=plan, pool=pool, reload=reload.ask,
+        )  # fmt: skip
         server = Server(
             create_app(office, clock=wall.now_ms, count=office.counted), plan.http.bind, plan.http.port if port is None else port
         )
@@ -76,18 +88,20 @@ def run(plan: Plan, *, port: int | None = None) -> int:
             schedule.start()
             log.info("started", models=sorted(plan.models), http=f"http://{plan.http.bind}:{bound}/")
             supervisor.ready()
-            turn_until(office, stop, supervisor)
+            turn_until(office, stop, supervisor, reload)
         finally:
             with ExitStack() as leaving:  # each step whatever became of the others; what is pushed first is done last
+                if reload.accepted:
+                    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
                 for number, handler in previous.items():
                     leaving.callback(signal.signal, number, handler)
                 leaving.callback(server.stop)
                 leaving.callback(office.stop, STOP_BUDGET_S / 2)
                 leaving.callback(pool.shutdown)  # learning that runs is asked for again after the next start
                 leaving.callback(schedule.stop)
-                leaving.callback(supervisor.stopping)
+                leaving.callback(supervisor.reloading if reload.accepted else supervisor.stopping)
     log.info("stopped")
-    return 0
+    return AGAIN if reload.accepted and not stop.is_set() else 0
 
 
 def _given(office: Office) -> None:
@@ -105,9 +119,9 @@ def _given(office: Office) -> None:
     office.rounds.save()
 
 
-def turn_until(office: Office, stop: threading.Event, supervisor: Supervisor) -> None:
-    """Rounds until `stop` is set; a state that cannot be saved holds reading back, and is tried again."""
-    while not stop.is_set():
+def turn_until(office: Office, stop: threading.Event, supervisor: Supervisor, reload: Reload) -> None:
+    """Rounds until `stop` is set or a new configuration waits; a state that cannot be saved holds reading back, and is tried again."""
+    while not stop.is_set() and not reload.due(office.telemetry.metrics):
         try:
             office.turn()
         except Transient as error:
@@ -125,8 +139,3 @@ def _stopper(stop: threading.Event):  # type: ignore[no-untyped-def]
         stop.set()
 
     return handle
-
-
-def _not_reloaded(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    log.warning("not_reloaded", right="a changed configuration takes effect with a restart, which loses nothing")

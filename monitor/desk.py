@@ -101,8 +101,16 @@ class Desk(Protocol):
 
     def expected(self, model: str, event: Expected) -> Future[None]: ...
 
+    def reload(self) -> None:
+        """Asks for the configuration to be read again; Misconfigured with its mistakes, LookupError where there is no file to read."""
+        ...
+
     def metrics(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
         """The exposition in Prometheus' text format or in OpenMetrics, at most a second old (monitor.sinks.prometheus.Exposition.body)."""
+        ...
+
+    def metrics_at_hand(self, openmetrics: bool = False, gzipped: bool = False) -> bytes | None:
+        """The same where it can be had without rendering or waiting, else None."""
         ...
 
     def health(self) -> Health: ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from typing import Literal, TextIO, TypeAlias
 
@@ -140,6 +140,22 @@ class Pretty(logging.Formatter):
         pairs = " ".join(f"{key}={json.dumps(value, ensure_ascii=False, default=str)}" for key, value in fields.items())
         line = f"{at} {level} {record.name.removeprefix('raincheck.')} {event} {pairs}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class _Tally(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(record.levelname.lower())
+
+
+def tallied(tell: Callable[[str], None]) -> Callable[[], None]:
+    """From now on `tell` hears the level of every line, also of those that are held back; what is returned ends that."""
+    tally, root = _Tally(tell), logging.getLogger()
+    root.addHandler(tally)
+    return lambda: root.removeHandler(tally)
 
 
 def setup(level: str = "info", style: Style = "auto", stream: TextIO | None = None) -> None:

@@ -18,6 +18,7 @@ from monitor.desk import Health, ModelView, Series
 from monitor.engine import Engine
 from monitor.incident import Answer, Incident
 from monitor.learning import Due
+from monitor.log import tallied
 from monitor.metrics import Metrics
 from monitor.plan import Plan
 from monitor.portraits import Gallery
@@ -48,6 +49,7 @@ class Office:
         self, plan: Plan, source: Source, store: Store, notifier: Callable[[Metrics], Notifying], *,
         letters: Producer | None = None, decoding: Plan | None = None,
         pool: Executor | None = None, ticks: bool = True,
+        reload: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self.plan = plan
         self.telemetry = Telemetry(plan, Metrics(plan.limits.series))
@@ -57,7 +59,9 @@ class Office:
         self.rounds = Rounds(plan, source, store, codecs, listener=self, pool=pool, ticks=ticks)
         self.courier = Courier(notifier(self.telemetry.metrics), self._delivered, lambda: self.telemetry.beat("notify"))
         self._album = Album(plan, glance_at(store))
-        self._exposition = Exposition(self.telemetry.metrics, wall.monotonic)
+        self._exposition = Exposition(self.telemetry.metrics, wall.monotonic, self._looked_at)
+        self._reload = reload
+        self._silence: Callable[[], None] = lambda: None
         self._unready: tuple[str, ...] = ("starting",)
         engine = self.rounds.engine
         self.telemetry.restored(engine, {name: next(iter(self.board.windows(name, 1)), None) for name in plan.models})
@@ -68,6 +72,7 @@ class Office:
 
     def start(self) -> None:
         """Takes up what the outbox still holds and hands saved positions to the source."""
+        self._silence = tallied(lambda level: self.telemetry.metrics.inc("raincheck_log_messages_total", level=level))
         self.telemetry.beat("engine")
         self.courier.start()
         self.courier.take(delivery.alert for delivery in self.store.pending())
@@ -81,6 +86,7 @@ class Office:
         """
         self._unready = ("draining",)
         with ExitStack() as leaving:  # what is pushed first is done last
+            leaving.callback(self._silence)
             leaving.callback(self.store.close)
             leaving.callback(self._dead.close)
             leaving.callback(self.source.close)
@@ -106,7 +112,7 @@ class Office:
         self.telemetry.noted(note)
 
     def saved(self, changes: Changes, engine: Engine, seconds: float) -> None:
-        self.telemetry.saved(changes, engine, seconds)
+        self.telemetry.saved(changes, engine, seconds, self.rounds.worked_s)
         self.courier.take(changes.alerts)
 
     def save_failed(self, error: Exception) -> None:
@@ -157,9 +163,21 @@ class Office:
         at_ms = wall.now_ms()
         return self.rounds.submit(lambda: self.rounds.engine.deployed(model, version, who, note, at_ms))
 
+    def reload(self) -> None:
+        if self._reload is None:
+            raise LookupError("this raincheck was started without a configuration that could be read again")
+        self._reload()
+
     def metrics(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
-        self.health()  # readiness is a metric, too, and where nobody probes it this is the only one who asks
         return self._exposition.body(openmetrics, gzipped)
+
+    def metrics_at_hand(self, openmetrics: bool = False, gzipped: bool = False) -> bytes | None:
+        return self._exposition.at_hand(openmetrics, gzipped)
+
+    def _looked_at(self) -> None:
+        """What is known only when somebody looks."""
+        self.health()  # readiness is a metric, too
+        self.telemetry.metrics.set("raincheck_outbox_alerts", self.courier.waiting)
 
     def counted(self, handler: str, status: int) -> None:
         """One answer of the web side."""

@@ -257,8 +257,6 @@ class DeadLetter:
 @dataclass(frozen=True, slots=True)
 class Limits:
     series: int = 20_000
-    queue_records: int = 50_000
-    queue_bytes: int = 64_000_000
     max_record_bytes: int = 20_000_000
 
 

@@ -80,6 +80,7 @@ class Rounds:
         self._answered: list[tuple[Future[Any], Any]] = []
         self._learning: dict[str, tuple[Due, Future[Learned]]] = {}
         self._unsaved: Changes | None = None
+        self.worked_s = 0.0  # spent on folding and judging since the last save
         self._saved_at = self._ticked_at = wall.monotonic()
         self._paused: set[str] = set()
         self._identities: dict[str, str] = {}
@@ -141,7 +142,9 @@ class Rounds:
     def _absorb(self, records: Records) -> None:
         piece = self._codecs[records.stream].decode(records)
         self._listener.decoded(records, piece)
+        begun = wall.monotonic()
         self.engine.absorb(piece)
+        self.worked_s += wall.monotonic() - begun
 
     def _note(self, note: Note) -> None:
         self._listener.noted(note)
@@ -258,6 +261,7 @@ class Rounds:
         self._identities |= changes.identities
         self.board.show(changes, self.engine)
         self._listener.saved(changes, self.engine, wall.monotonic() - started)
+        self.worked_s = 0.0
         answered, self._answered = self._answered, []
         for future, value in answered:
             future.set_result(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor import wall
@@ -28,6 +29,7 @@ class Schedule:
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
+        self._scheduler.add_listener(self._misfired, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         self._add("retention", self.retention, hour=3, minute=17)
         self._add("backup", self.backup, minute=43)
 
@@ -54,6 +56,10 @@ class Schedule:
         started = wall.monotonic()
         made = back_up(Path(self._office.plan.state.path))
         log.info("backed_up", path=str(made), bytes=made.stat().st_size, seconds=round(wall.monotonic() - started, 3))
+
+    def _misfired(self, event: JobEvent) -> None:
+        """A run that did not take place, because it came too late or the one before had not ended."""
+        self._office.telemetry.metrics.inc("raincheck_task_misfires_total", task=event.job_id)
 
     def _add(self, name: str, job: Callable[[], None], **when: int) -> None:
         def counted() -> None:

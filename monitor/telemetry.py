@@ -6,7 +6,9 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
+from detectors.counts import NO_VALUE
 from detectors.scoring import poisson_upper
 from monitor import wall
 from monitor.advice import Advisor
@@ -19,11 +21,13 @@ from monitor.learning import Due
 from monitor.log import events
 from monitor.metrics import Metrics
 from monitor.plan import DAY_MS, Plan
+from monitor.reference import unpack_cells
 from monitor.sources.source import Gap, Note, Source
 from monitor.standing import Ledger
 from monitor.verdict import Verdict
 
 log = events("telemetry")
+VERSIONS = 8  # of a model, exported at most: a release train shows two
 
 
 class Telemetry:
@@ -35,6 +39,8 @@ class Telemetry:
         self.components: dict[str, bool] = {"state": True}
         self._told: dict[tuple[str, ...], int] = {}
         self._advisor = Advisor(plan)
+        self._versions: dict[str, tuple[str, ...]] = {}
+        self._folded: set[str] = set()
         metrics.set("raincheck_build_info", 1, version=version("raincheck"), revision=os.environ.get("RAINCHECK_REVISION", ""),
                     python_version=platform.python_version())  # fmt: skip
         index, count = plan.shard
@@ -79,7 +85,7 @@ class Telemetry:
             topic = self.plan.streams[note.stream].topic
             self.metrics.inc("raincheck_kafka_skipped_offsets_total", note.stop - note.start, topic=topic, reason=note.reason)
 
-    def saved(self, changes: Changes, engine: Engine, seconds: float) -> None:
+    def saved(self, changes: Changes, engine: Engine, seconds: float, worked_s: float = 0.0) -> None:
         m = self.metrics
         m.inc("raincheck_state_snapshots_total")
         m.observe("raincheck_state_snapshot_duration_seconds", seconds)
@@ -91,8 +97,10 @@ class Telemetry:
             elif name in self.plan.models:
                 m.inc("raincheck_events_skipped_total", n, model=name, reason=reason)
         for row in changes.windows:
+            m.observe("raincheck_window_evaluation_duration_seconds", worked_s / len(changes.windows))
             self.judged(row.verdict)
             self.advised(row, engine)
+            self._values(row)
             known = row.verdict.status != "unknown"
             m.inc("raincheck_windows_evaluated_total", model=row.verdict.model) if known else m.inc(
                 "raincheck_windows_skipped_total", model=row.verdict.model, reason=row.verdict.reason or "unknown"
@@ -140,6 +148,9 @@ class Telemetry:
         self._totals("raincheck_kafka_reconnects_total", "reason", status.rebuilds)
         self._total("raincheck_kafka_commits_total", status.commits)
         self._total("raincheck_kafka_commit_failures_total", status.commit_failures)
+        size = state_bytes(self.plan.state.path)
+        if size is not None:
+            m.set("raincheck_state_snapshot_size_bytes", size)
         for stream in self.plan.streams:
             low = engine.watermark.low_ms(p for p in engine.watermark.positions if p.rpartition("/")[0] == stream)
             if low is not None:
@@ -153,6 +164,7 @@ class Telemetry:
         m.set("raincheck_window_last_end_timestamp_seconds", verdict.end_ms / 1000, model=model)
         m.set("raincheck_window_events", verdict.events, model=model)
         m.remove("raincheck_evidence_share", model=model)
+        self._versions[model] = verdict.versions[:VERSIONS] or self._versions.get(model, ("",))
         if verdict.status == "unknown":
             return
         m.set("raincheck_evidence", verdict.evidence, model=model)
@@ -162,6 +174,29 @@ class Telemetry:
                 m.set("raincheck_evidence_share", subject.share, model=model, subject=subject.name)
         for subject in verdict.subjects:
             m.set("raincheck_effect", subject.size, model=model, subject=subject.name, statistic=subject.statistic, segment="")
+
+    def _values(self, row: WindowRow) -> None:
+        """What the columns of a window held, and how many of its predictions came with inputs."""
+        if row.form != "cells":
+            return
+        m, name = self.metrics, row.verdict.model
+        events = {"inputs": 0, "predictions": 0}
+        for column in self.plan.models[name].columns:
+            packed = row.columns.get(column.name)
+            if packed is None:
+                continue
+            cells = unpack_cells(packed)
+            n, missing = int(cells.sum()), int(cells[0])
+            invalid = int(cells[1 : NO_VALUE[column.kind]].sum())
+            events[column.role] = max(events[column.role], n)
+            m.inc("raincheck_feature_values_total", n, model=name, feature=column.name)
+            if missing or name not in self._folded:
+                m.inc("raincheck_feature_values_missing_total", missing, model=name, feature=column.name)
+            if invalid or name not in self._folded:
+                m.inc("raincheck_feature_values_invalid_total", invalid, model=name, feature=column.name)
+        self._folded.add(name)
+        if events["predictions"]:
+            m.set("raincheck_coverage_ratio", min(1.0, events["inputs"] / events["predictions"]), model=name)
 
     def advised(self, row: WindowRow, engine: Engine) -> None:
         """What the plan's own detectors say about the window: `subject` is the column, `statistic` the detector's id."""
@@ -201,7 +236,8 @@ class Telemetry:
         m, model, standing = self.metrics, self.plan.models[name], engine.standings[name]
         m.set("raincheck_model_learning_ratio", engine.learnt(name), model=name)
         m.remove("raincheck_model_info", model=name)
-        m.set("raincheck_model_info", 1, model=name, model_version="", mode=model.mode, team=model.owner)
+        for seen in self._versions.get(name, ("",)):
+            m.set("raincheck_model_info", 1, model=name, model_version=seen, mode=model.mode, team=model.owner)
         limit = upper_limit(standing.ledger, model.budget.per_ms)
         if limit is not None:
             m.set("raincheck_false_page_rate_upper_limit", limit, model=name)
@@ -227,6 +263,17 @@ class Telemetry:
         if total > before:
             self.metrics.inc(name, total - before, **labels)  # type: ignore[arg-type] # names of the catalogue
             self._told[told] = total
+
+
+def state_bytes(path: str) -> int | None:
+    """What the state file and its log take on disk; None where there is no file."""
+    sizes = []
+    for name in (path, f"{path}-wal"):
+        try:
+            sizes.append(Path(name).stat().st_size)
+        except OSError:
+            continue
+    return sum(sizes) if sizes else None
 
 
 def upper_limit(ledger: Ledger, per_ms: int) -> float | None:

@@ -1,8 +1,13 @@
-"""Watches the streams of a configuration until it is told to stop: SIGTERM saves and leaves, a second one leaves at once."""
+"""Watches the streams of a configuration until it is told to stop: SIGTERM saves and leaves, a second one leaves at once.
+
+SIGHUP reads the configuration again; one with mistakes changes nothing.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 NAME = "run"
 HELP = "watch the streams of a configuration, judge them, page their owners"
@@ -17,4 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from monitor import daemon
     from monitor.config import load
 
-    return daemon.run(load(args.config), port=args.port)
+    code = daemon.run(lambda: load(args.config), port=args.port)
+    if code == daemon.AGAIN:  # the same process, its number and its place under a supervisor; everything else begins anew
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
+    return code

@@ -114,8 +114,6 @@ LIMITS = Table(
     plan.Limits,
     (
         Key("series", Number(least=100, most=10_000_000, whole=True), "time series exported at most; detail by segment goes first"),
-        Key("queue_records", Number(least=1, most=100_000_000, whole=True), "records waiting at most"),
-        Key("queue_bytes", Size(least=1000), "bytes waiting at most"),
         Key("max_record", Size(least=1000), "the largest record that is decoded", to="max_record_bytes"),
     ),
 )

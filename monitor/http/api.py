@@ -7,11 +7,13 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from monitor.desk import Desk, ModelView
+from monitor.errors import Misconfigured
 from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, fields_of, is_form, number_ask, withdrawal_ask
 from monitor.http.guard import read_token, refuse_write
 from monitor.incident import Incident
@@ -33,6 +35,7 @@ class Api:
             Route("/metrics", self.metrics),
             Route("/-/healthy", self.healthy),
             Route("/-/ready", self.ready),
+            Route("/-/reload", self.reload, methods=["POST"]),
             Route("/api/v1/models", self.models),
             Route("/api/v1/models/{model:path}/windows", self.windows),
             Route("/api/v1/models/{model:path}/columns", self.columns),
@@ -45,11 +48,13 @@ class Api:
             Route("/api/v1/incidents/{incident:path}/answer", self.answer, methods=["POST"]),
         ]
 
-    def metrics(self, request: Request) -> Response:
+    async def metrics(self, request: Request) -> Response:
         openmetrics = wants_openmetrics(request.headers.get("accept", ""))
         gzipped = "gzip" in request.headers.get("accept-encoding", "")
         headers = {"Vary": "Accept, Accept-Encoding"} | ({"Content-Encoding": "gzip"} if gzipped else {})
-        body = self._desk.metrics(openmetrics, gzipped)
+        body = self._desk.metrics_at_hand(openmetrics, gzipped)  # a thread of its own costs more than the whole answer
+        if body is None:
+            body = await run_in_threadpool(self._desk.metrics, openmetrics, gzipped)
         return Response(body, headers=headers | {"Content-Type": CONTENT_TYPE_OPENMETRICS if openmetrics else CONTENT_TYPE})
 
     def healthy(self, _: Request) -> Response:
@@ -64,6 +69,17 @@ class Api:
         scope = self._desk.plan.http.readiness
         reasons = health.against(scope)
         return as_json({"ready": not reasons, "scope": scope, "reasons": reasons, "components": health.components}, 503 if reasons else 200)
+
+    async def reload(self, request: Request) -> Response:
+        """The configuration is read again: mistakes are listed and change nothing, else the process begins again with it."""
+        self.guard(request, {} if is_form(request) else None)  # nothing in its body counts
+        try:
+            await run_in_threadpool(self._desk.reload)
+        except LookupError as error:
+            raise BadRequest("path", "/-/reload", str(error.args[0]), 404) from error
+        except Misconfigured as error:
+            return as_json({"reloading": False, "mistakes": [str(mistake) for mistake in error.mistakes]}, 400)
+        return as_json({"reloading": True}, 202)
 
     def models(self, _: Request) -> Response:
         return as_json({"models": self._desk.models()})
@@ -128,10 +144,14 @@ class Api:
         """The body of a write that may pass; BadRequest where it may not."""
         form = is_form(request)
         body = dict(await fields_of(request))
-        refusal = refuse_write(self._desk.plan.http, request.headers, body if form else None, read_token(self._desk.plan.http))
+        self.guard(request, body if form else None)
+        return body
+
+    def guard(self, request: Request, form: dict[str, Any] | None) -> None:
+        """BadRequest where this write may not pass."""
+        refusal = refuse_write(self._desk.plan.http, request.headers, form, read_token(self._desk.plan.http))
         if refusal is not None:
             raise BadRequest(refusal.field, refusal.value, refusal.right, refusal.status)
-        return body
 
 
 def wants_openmetrics(accept: str) -> bool:

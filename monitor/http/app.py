@@ -18,6 +18,7 @@ from monitor.errors import Misconfigured
 from monitor.http.api import Api, as_json
 from monitor.http.asks import BadRequest
 from monitor.http.guard import BodyLimit
+from monitor.http.pace import Pace
 from monitor.http.site import Site
 from monitor.log import events
 
@@ -72,7 +73,7 @@ def create_app(desk: Desk, *, clock: Callable[[], int], count: Callable[[str, in
 
     return Starlette(
         routes=[*Api(desk).routes(), *site.routes()],
-        middleware=[Middleware(Frame, count=count), Middleware(BodyLimit)],
+        middleware=[Middleware(Pace), Middleware(Frame, count=count), Middleware(BodyLimit)],
         exception_handlers={BadRequest: mistake, HTTPException: missing, Exception: crash},
     )
 

@@ -25,12 +25,22 @@ class _Rendered:
 
 
 class Exposition:
-    """What `Desk.metrics` answers with. `monotonic` gives seconds; nothing is rendered while nobody scrapes."""
+    """What `Desk.metrics` answers with. `monotonic` gives seconds; nothing is rendered while nobody scrapes.
 
-    def __init__(self, metrics: Metrics, monotonic: Callable[[], float]) -> None:
-        self._metrics, self._monotonic = metrics, monotonic
+    `before` is called ahead of each rendering, for what is known only when somebody looks.
+    """
+
+    def __init__(self, metrics: Metrics, monotonic: Callable[[], float], before: Callable[[], object] = lambda: None) -> None:
+        self._metrics, self._monotonic, self._before = metrics, monotonic, before
         self._locks = (threading.Lock(), threading.Lock())
         self._last: list[_Rendered | None] = [None, None]  # text, OpenMetrics
+
+    def at_hand(self, openmetrics: bool = False, gzipped: bool = False) -> bytes | None:
+        """The exposition where it is less than a second old; never renders, never waits."""
+        last = self._last[openmetrics]
+        if last is None or self._monotonic() - last.at_s >= FRESH_S:
+            return None
+        return last.packed if gzipped else last.plain
 
     def body(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
         """The exposition, at most a second old unless the next one is being rendered at this moment."""
@@ -48,6 +58,7 @@ class Exposition:
 
     def _render(self, openmetrics: bool) -> _Rendered:
         start = self._monotonic()
+        self._before()
         plain = self._metrics.render(openmetrics)
         packed = gzip.compress(plain, compresslevel=5, mtime=0)
         self._metrics.set("raincheck_exposition_duration_seconds", self._monotonic() - start)

@@ -23,8 +23,26 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     made.kill()
 
 
-def test_a_hangup_ends_nothing_and_says_what_to_do(daemon: Daemon) -> None:
+def test_a_hangup_with_mistakes_in_the_configuration_changes_nothing_and_names_them(daemon: Daemon, tmp_path: Path) -> None:
+    config = tmp_path / "raincheck.yaml"
+    good = config.read_text()
+    config.write_text(good.replace("window: 1h", "window: 7m").replace("owner: shop-team", "owner: nobody"))
     daemon.process.send_signal(signal.SIGHUP)
-    assert "restart" in daemon.wait_for("not_reloaded")["right"]
+    told = " ".join(daemon.wait_for("not_reloaded")["mistake"] for _ in range(2))
+    assert "window" in told
+    assert "nobody" in told
     assert daemon.get("/api/v1/models")["models"][0]["name"] == "shop"
+    assert "raincheck_config_last_reload_successful 0.0" in daemon.get("/metrics")
     assert daemon.terminate() == 0
+
+
+def test_a_hangup_takes_up_a_changed_configuration_as_the_same_process(daemon: Daemon, tmp_path: Path) -> None:
+    config = tmp_path / "raincheck.yaml"
+    config.write_text(config.read_text().replace("models:\n  shop:", "models:\n  bakery:"))
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for("reloading")
+    daemon.wait_for("started")
+    assert daemon.process.poll() is None
+    assert [model["name"] for model in daemon.get("/api/v1/models")["models"]] == ["bakery"]
+    assert "raincheck_config_last_reload_successful 1.0" in daemon.get("/metrics")
+    assert daemon.terminate() == 0, "a stop is heard by the one that took the other's place"

@@ -136,7 +136,8 @@ class Daemon:
 
     @property
     def address(self) -> str:
-        return str(next(line["http"] for line in self.lines if line.get("event") == "started")).rstrip("/")
+        """Where it listens since it last began."""
+        return str(next(line["http"] for line in reversed(self.lines) if line.get("event") == "started")).rstrip("/")
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.address + path, timeout=10) as response:

@@ -91,7 +91,7 @@ MISTAKES = [
     Row(model("minimum_effect: {rate: 0.5}"), "models.m.minimum_effect.rate", "has no unit", "0.5pp", "half, or half a point?"),
     Row(model("minimum_effect: {rate: 0.5%}"), "models.m.minimum_effect.rate", "has the wrong unit", "0.5pp", "of the rate, or of the whole?"),
     Row(model("minimum_effect: {location: -1}"), "models.m.minimum_effect.location", "is out of range", "from 0", "effects have a size, no sign"),
-    Row(whole("limits: {queue_bytes: lots}"), "limits.queue_bytes", "is not a size", "64MB", "a size has a number"),
+    Row(whole("limits: {max_record: lots}"), "limits.max_record", "is not a size", "64MB", "a size has a number"),
     Row(whole("limits: {series: 1.5}"), "limits.series", "is not a whole number", "whole number", "half a series does not exist"),
     # words
     Row(model("mode: pages"), "models.m.mode", "is not known", "page (did you mean", "modes are three words"),

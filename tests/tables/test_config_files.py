@@ -54,7 +54,7 @@ owners:
 http: {bind: 127.0.0.1, port: 9740, external_url: "https://raincheck.example", web_config: web.yml, token_file: secrets/api}
 state: {path: /var/lib/raincheck/state.db, keep: 90d}
 dead_letter: {to: file, path: dead.jsonl, max_size: 100MB, payload: false}
-limits: {series: 20000, queue_records: 50000, queue_bytes: 64MB}
+limits: {series: 20000, max_record: 16MB}
 plugins: [my_detectors.py]
 shard: {index: 0, count: 1}
 """
@@ -104,7 +104,7 @@ def test_every_section_at_once(folder: Path) -> None:
     assert plan.kafka is not None
     assert plan.kafka.security.password_file == str(folder / "secrets/kafka"), "relative paths start at the configuration's folder"
     assert plan.state.path == "/var/lib/raincheck/state.db"
-    assert (plan.limits.queue_bytes, plan.dead_letter.max_size_bytes, plan.shard) == (64_000_000, 100_000_000, (0, 1))
+    assert (plan.limits.max_record_bytes, plan.dead_letter.max_size_bytes, plan.shard) == (16_000_000, 100_000_000, (0, 1))
     assert reveal(plan.owners["vision-team"].page[0]) == "hunter2"
     assert "hunter2" not in repr(plan)
 

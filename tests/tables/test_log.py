@@ -116,3 +116,13 @@ def test_setting_up_again_replaces_the_handler(lines: io.StringIO) -> None:
     log.setup("info", "json", second)
     log.events("main").info("started")
     assert (lines.getvalue(), len(read(second))) == ("", 1)
+
+
+def test_lines_are_tallied_by_level_also_those_that_are_held_back(lines: io.StringIO) -> None:
+    heard: list[str] = []
+    silence = log.tallied(heard.append)
+    for _ in range(log.BURST + 5):
+        log.events("kafka").warning("poison")
+    silence()
+    log.events("kafka").error("after the end")
+    assert heard == ["warning"] * (log.BURST + 5)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from monitor import config
-from monitor.changes import Changes
+from monitor.changes import Changes, WindowRow
 from monitor.engine import Engine
 from monitor.incident import Answer, AnswerKind, Incident, IncidentKind, Severity
 from monitor.metrics import Metrics
+from monitor.reference import pack_cells
 from monitor.sources.memory import Bus, MemorySource
 from monitor.standing import Expected, Standing
 from monitor.stores.memory import MemoryStore
 from monitor.telemetry import Telemetry
+from monitor.verdict import Verdict
 
 PLAN = config.compile(
     {
@@ -79,6 +82,29 @@ def test_a_note_is_active_like_any_other_incident(engine: Engine, telemetry: Tel
     telemetry.saved(Changes(incidents={note.id: note}), engine, 0.0)
     assert telemetry.metrics.value("raincheck_incident_active", model="m", severity="note", kind="rule") == 1
     assert telemetry.metrics.value("raincheck_incident_active", model="m", severity="page", kind="rule") is None
+
+
+def test_a_windows_columns_versions_and_coverage_are_told(engine: Engine) -> None:
+    features = {"x": {"kind": "numeric"}, "c": {"kind": "categorical"}}
+    model = {"owner": "team", "schema": {"features": features, "prediction": {"class": "label"}}}
+    telemetry = Telemetry(config.compile({"owners": {"team": {}}, "models": {"m": model}}), Metrics(process=False))
+    engine = Engine(telemetry.plan, MemoryStore().load())
+    cells = {"x": [3, 1, 2, 0, 40, 4, 0], "c": [5, 0, 0, 0, 45], "prediction": [0, 0, 0, 0, 100]}
+    columns = {name: pack_cells(np.array(counts)) for name, counts in cells.items()}
+    verdict = Verdict("m:0", "m", 0, 3_600_000, "ok", 50, -1.0, 3.0, versions=("2024-10", "2024-11"))
+    telemetry.saved(Changes(windows=[WindowRow(verdict, "cells", columns)], evidence={"m": b""}), engine, 0.0, worked_s=0.25)
+    value = telemetry.metrics.value
+    assert value("raincheck_feature_values_total", model="m", feature="x") == 50
+    assert value("raincheck_feature_values_missing_total", model="m", feature="x") == 3
+    assert value("raincheck_feature_values_invalid_total", model="m", feature="x") == 3, "not finite and not readable"
+    assert value("raincheck_feature_values_missing_total", model="m", feature="c") == 5
+    assert value("raincheck_feature_values_invalid_total", model="m", feature="c") == 0, (
+        "there from the start, so that its first rise is one"
+    )
+    assert value("raincheck_coverage_ratio", model="m") == 0.5, "100 predictions came with 50 inputs"
+    for seen in verdict.versions:
+        assert value("raincheck_model_info", model="m", model_version=seen, mode="page", team="team") == 1
+    assert b"raincheck_window_evaluation_duration_seconds_sum 0.25" in telemetry.metrics.render()
 
 
 def test_commits_and_their_failures_are_counted_once(engine: Engine, telemetry: Telemetry) -> None:

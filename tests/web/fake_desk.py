@@ -16,6 +16,7 @@ from detectors.cuts import CategoricalCuts, Cuts, learn_numeric
 from detectors.summaries.sample import Sample
 from monitor.again import deployed, due, refitting
 from monitor.desk import Health, ModelView, Series
+from monitor.errors import Misconfigured
 from monitor.incident import Answer, Incident, incident_id
 from monitor.metrics import Metrics
 from monitor.outlook import outlook
@@ -51,6 +52,9 @@ class FakeDesk:
     reference: Reference | None = None
     standings: dict[str, Standing] = field(default_factory=dict)
     galleries: dict[str, Gallery] = field(default_factory=dict)
+
+    reloads: int = 0
+    unreadable: bool = False
 
     def __post_init__(self) -> None:
         self.values = Metrics()
@@ -105,8 +109,16 @@ class FakeDesk:
         done.set_result(None)
         return done
 
+    def reload(self) -> None:
+        self.reloads += 1
+        if self.unreadable:
+            raise Misconfigured.of("is not a duration", field="models.m.window", value="soon", right="5m")
+
     def metrics(self, openmetrics: bool = False, gzipped: bool = False) -> bytes:
         return self._exposition.body(openmetrics, gzipped)
+
+    def metrics_at_hand(self, openmetrics: bool = False, gzipped: bool = False) -> bytes | None:
+        return self._exposition.at_hand(openmetrics, gzipped)
 
     def health(self) -> Health:
         return self.state

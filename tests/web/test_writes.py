@@ -279,3 +279,26 @@ def test_off_loopback_every_write_needs_the_token(
     page = read(client, f"/models/{MODEL}?announce=now")
     tokens = [i for i in page.all("input") if i.get("name") == "token"]
     assert len(tokens) == len(page.all("form"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status", "because"),
+    [
+        ({}, None, 202, "a program on this machine; curl sends no body"),
+        ({"sec-fetch-site": "cross-site"}, None, 403, "a foreign page's script"),
+        ({"content-type": "application/x-www-form-urlencoded"}, b"a=b", 403, "a form that does not say where it stood"),
+        ({"host": "evil.example"}, None, 403, "a re-pointed name"),
+    ],
+)
+def test_who_may_have_the_configuration_read_again(
+    client: httpx.Client, desk: FakeDesk, headers: dict[str, str], content: bytes | None, status: int, because: str
+) -> None:
+    assert client.post("/-/reload", headers=headers, content=content).status_code == status, because
+    assert desk.reloads == (status == 202), because
+
+
+def test_a_reload_lists_the_mistakes_of_the_configuration(client: httpx.Client, desk: FakeDesk) -> None:
+    desk.unreadable = True
+    answer = client.post("/-/reload")
+    assert (answer.status_code, answer.json()["reloading"]) == (400, False)
+    assert "models.m.window" in answer.json()["mistakes"][0]
