@@ -1,7 +1,7 @@
 #!/bin/sh
-# The real services of the tests: Apache Kafka, Prometheus, Alertmanager. Idempotent; a second call takes a fraction of a second.
+# The real services of the tests: Apache Kafka, Prometheus, Alertmanager, Chromium. Idempotent; a second call takes a fraction of a second.
 #
-# Needs Debian or Ubuntu with root or sudo only where Java 17 or maven are missing. Everything else lands in .cache/ of the repository.
+# Needs Debian or Ubuntu with root or sudo only where Java 17, maven or Chromium are missing. Everything else lands in .cache/ of the repository.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -99,5 +99,19 @@ prometheus() {
     say "Prometheus and Alertmanager are there"
 }
 
+# the browser that looks at the pages, and its driver of the same version
+browser() {
+    if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
+        say "Chromium is there"
+        return
+    fi
+    command -v apt-get >/dev/null || { say "no apt-get: the tests in a browser are skipped"; return; }
+    refresh
+    apt-cache show chromium-driver >/dev/null 2>&1 || { say "no package chromium-driver: the tests in a browser are skipped"; return; }
+    install chromium chromium-driver
+    say "Chromium is there"
+}
+
 kafka
 prometheus
+browser
