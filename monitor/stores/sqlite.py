@@ -30,6 +30,8 @@ from monitor.stores.tables import FORMAT, TABLES, create, migrate, misshapen, pu
 from monitor.verdict import Verdict
 
 _encode = msgspec.msgpack.encode
+# what is wrong is the disk or the place, not what the file holds
+_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 class SqliteStore:
@@ -262,6 +264,8 @@ def _open(path: Path, reader: bool) -> sqlite3.Connection:
             db.execute("PRAGMA query_only = ON")
     except (sqlite3.DatabaseError, UnicodeError) as error:
         db.close()
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:  # nobody should be told to give up a state because its disk is full
+            raise refused(path, f"cannot be used ({error})", "a disk that takes writes and has space") from error
         raise _corrupt(path, str(error)) from error
     except BaseException:
         db.close()
