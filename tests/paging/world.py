@@ -16,10 +16,9 @@ from tests.paging.hurry import hurry
 from tests.paging.switchboard import Switchboard
 from tests.river.world import HOUR_MS, Daemon, raincheck
 from tests.services.alertmanager import Alertmanager
-from tests.services.broker import Broker, free_port
 from tests.services.feed import Feed
 from tests.services.prometheus import Prometheus
-from tests.services.served import until
+from tests.services.served import asked, lasting_port, until
 
 MODELS = {"shop": "shop-team", "bank": "bank-team"}
 RECEIVERS = ("watchdog", *(f"{team}-{severity}" for team in (*MODELS.values(), "ops") for severity in ("page", "ticket")))
@@ -50,16 +49,16 @@ def records(model: str, hours: Iterable[int], start_ms: int, *, shifted: str = "
 class Paging:
     """Broker -> daemon -> Prometheus -> Alertmanager -> webhooks. The daemon keeps its port over restarts, as do the others."""
 
-    def __init__(self, broker: Broker, feed: Feed, folder: Path) -> None:
+    def __init__(self, feed: Feed, folder: Path) -> None:
         self.feed, self.folder = feed, folder
-        self.port = free_port()
+        self.port = lasting_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.topics = {model: feed.create() for model in MODELS}
         # whole hours, so that what is left of the story ends before now: a verdict is never fresher or older than it says
         self.start_ms = wall.now_ms() // HOUR_MS * HOUR_MS - (LEARNT + STORY) * HOUR_MS
         self.told = 0  # hours that have been brought
         self.config = folder / "raincheck.yaml"
-        self.config.write_text(yaml.safe_dump(self._configuration(broker.bootstrap)), encoding="utf-8")
+        self.config.write_text(yaml.safe_dump(self._configuration(feed.bootstrap)), encoding="utf-8")
         self.switchboard = Switchboard()
         self.rules = folder / "rules"
         receivers = folder / "receivers.yml"
@@ -75,11 +74,18 @@ class Paging:
             sorted(self.rules.glob("*.rules.yml")),
             [f"127.0.0.1:{self.alertmanager.port}"],
         )
-        self.daemon = self.start_daemon()
+        self.daemon: Daemon | None = None
+
+    def begin(self) -> None:
+        """Starts everything, brings both models' reference and a clean day, and returns when they are learnt."""
+        daemon = self.start_daemon()
         self.prometheus.start()
         # it takes some seconds to find its target, which hurried rules take for absence: who could tell it comes after that
         until(lambda: self.prometheus.query("up == 1"), "Prometheus does not scrape the daemon")
         self.alertmanager.start()
+        self.bring(LEARNT)
+        for _ in range(2 * len(MODELS)):  # the frozen cells, then the calibration
+            daemon.wait_for("learnt")
 
     def _configuration(self, bootstrap: str) -> dict[str, Any]:
         features: dict[str, Any] = {name: {"kind": "numeric", "path": f"features.{name}"} for name in NUMERIC}
@@ -102,16 +108,15 @@ class Paging:
         }
 
     def start_daemon(self) -> Daemon:
-        """The daemon, once it says that it has started."""
+        """The daemon on its port, once it says that it has started."""
         self.daemon = Daemon(self.config, port=self.port)
         self.daemon.wait_for("started")
         return self.daemon
 
-    def learn(self) -> None:
-        """Brings both models' reference and a clean day, and waits until they are learnt."""
-        self.bring(LEARNT)
-        for _ in range(2 * len(MODELS)):  # the frozen cells, then the calibration
-            self.daemon.wait_for("learnt")
+    def kill_daemon(self) -> None:
+        """SIGKILL."""
+        assert self.daemon is not None
+        self.daemon.kill()
 
     def bring(self, hours: int, **strange: dict[str, str]) -> None:
         """The next hours of every model's events; `strange` says by model what is shifted or missing in them."""
@@ -122,14 +127,39 @@ class Paging:
         self.feed.producer.flush()
         self.told = coming.stop
 
-    def page(self, url: str) -> str:
-        """What a browser gets at an address; HTTPError unless it is 200."""
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            text: str = answer.read().decode()
-        return text
+    def judged(self, model: str) -> None:
+        """Returns once every window that ended with an hour before the last one brought has been judged."""
+        last_ms = self.start_ms + (self.told - 2) * HOUR_MS
+
+        def seen() -> bool:
+            (view,) = [view for view in asked(f"{self.url}/api/v1/models")["models"] if view["name"] == model]
+            return view["last"] is not None and view["last"]["start_ms"] >= last_ms
+
+        until(seen, f"{model} is not judged")
+
+    def spoil(self, model: str, n: int) -> None:
+        """Records that nobody can read, in the model's topic."""
+        self.feed.produce(self.topics[model], [b"{half"] * n)
+
+    def incidents(self, model: str) -> list[dict[str, Any]]:
+        """What the daemon's interface says, newest first."""
+        found: list[dict[str, Any]] = asked(f"{self.url}/api/v1/incidents")["incidents"]
+        return [incident for incident in found if incident["model"] == model]
+
+    def answer(self, incident: str, kind: str) -> None:
+        """As a person would, over HTTP."""
+        asked(f"{self.url}/api/v1/incidents/{incident}/answer", {"answer": kind, "who": "on call", "note": ""})
 
     def close(self) -> None:
         self.prometheus.kill()
         self.alertmanager.kill()
-        self.daemon.kill()
+        if self.daemon is not None:
+            self.daemon.kill()
         self.switchboard.close()
+
+
+def page(url: str) -> str:
+    """What a browser gets at an address; HTTPError unless it is there."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text

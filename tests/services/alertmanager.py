@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.services.served import Served, asked
+from tests.services.served import Served, asked, until
 from tests.services.tools import USR, tool
 
 
@@ -22,6 +22,18 @@ class Alertmanager(Served):
             ]  # fmt: skip
 
         super().__init__(folder, options, cwd=USR if USR.is_dir() else None)
+
+    def remember(self) -> None:
+        """Returns once what it has sent until now is on its disk: the second writing from here on began after now."""
+        path = self.folder / "data" / "nflog"
+        seen = {path.stat().st_mtime_ns} if path.exists() else set()
+
+        def written_twice() -> bool:
+            if path.exists():
+                seen.add(path.stat().st_mtime_ns)
+            return len(seen) >= 3
+
+        until(written_twice, "it writes nothing down")
 
     def alerts(self, **labels: str) -> list[dict[str, Any]]:
         """The alerts it knows that carry these labels, with their `status.state` (active, suppressed) and who inhibits them."""

@@ -15,8 +15,8 @@ from tests.services.tools import tool
 class Prometheus(Served):
     """Scrapes `targets` (host:port) as the job `raincheck`, evaluates `rules`, tells `alertmanagers`.
 
-    Times of the production server that rules are made for are a sixtieth here (`tests.paging.hurry`), but for one: alerts are sent
-    again every 5 s, so that they are believed for 20 s without being sent (four times as long), because a restart does not hurry.
+    Its rules are hurried (`tests.paging.hurry`), a restart is not. So alerts are sent again every 5 s, hence believed for 20 s without
+    being sent (four times as long), and a `for` that a restart interrupts is given 5 s more (a server's figures: 1, 4 and 10 minutes).
     """
 
     def __init__(self, folder: Path, targets: Sequence[str], rules: Sequence[Path] = (), alertmanagers: Sequence[str] = ()) -> None:
@@ -34,7 +34,7 @@ class Prometheus(Served):
         def options(port: int) -> list[str]:
             return [
                 program, f"--config.file={path}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
-                "--log.level=warn", "--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=10s",
+                "--log.level=warn", "--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=5s",
             ]  # fmt: skip
 
         super().__init__(folder, options)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
+import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-
-from tests.services.broker import free_port
 
 Found = TypeVar("Found")
 
@@ -34,12 +34,24 @@ def asked(url: str, body: Any = None) -> Any:
     return json.loads(text) if text.strip() else None
 
 
+def lasting_port() -> int:
+    """A free port that stays free while nobody listens on it: below those that the system gives to clients on their way out."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as taken:
+            try:
+                taken.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
 class Served:
     """`options(port)` is the command line; `ready` the path that answers once the server does; `cwd` where it is started."""
 
     def __init__(self, folder: Path, options: Callable[[int], Sequence[str]], *, ready: str = "/-/ready", cwd: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.port, self._ready, self._cwd = folder, free_port(), ready, cwd
+        self.folder, self.port, self._ready, self._cwd = folder, lasting_port(), ready, cwd
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = list(options(self.port))
         self.process: subprocess.Popen[bytes] | None = None
