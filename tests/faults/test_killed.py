@@ -1,0 +1,101 @@
+"""Killed at any instant and started again, the state ends as if nothing had happened: verdicts, incidents, counts, messages."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.faults.crossing import CALIBRATION, CUTS, END, NIGHT, SECOND, Account, Crossing
+from tests.services.broker import Broker
+from tests.services.feed import Feed
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def module_feed(broker_process: Broker) -> Iterator[Feed]:
+    feed = Feed(broker_process.bootstrap)
+    yield feed
+    feed.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(broker_process: Broker, module_feed: Feed, tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """The same ledger with nobody killed but where people act, when all had been judged."""
+    crossing = Crossing(broker_process, module_feed, tmp_path_factory.mktemp("undisturbed") / "run")
+    try:
+        return crossing.cross([(SECOND.start, "never"), (SECOND.stop, "never")])
+    finally:
+        crossing.close()
+
+
+def held_to(
+    undisturbed: Account, broker: Broker, feed: Feed, folder: Path, stretches: Sequence[tuple[int, str]], publishing: Sequence[str]
+) -> Account:
+    crossing = Crossing(broker, feed, folder, publishing)
+    try:
+        found = crossing.cross(stretches)
+    finally:
+        crossing.close()
+    for part in ("verdicts", "incidents", "counts", "offsets", "outcomes"):
+        assert found.export[part] == undisturbed.export[part], part
+    assert found.messages == undisturbed.messages, "each at least once, and none that an undisturbed run does not send"
+    return found
+
+
+def test_the_story_has_what_can_go_wrong(undisturbed: Account) -> None:
+    """Else a comparison with it would say little."""
+    incidents = undisturbed.export["incidents"]
+    pages = [i for i in incidents if i["severity"] == "page"]
+    assert [i["resolution"] for i in pages] == ["recovered", "answered"]
+    assert {i["severity"] for i in incidents} == {"page", "ticket"}
+    assert len(undisturbed.messages) >= 4, "both pages, and that both are over"
+    assert sum(v["events"] for v in undisturbed.export["verdicts"]) > 0
+    assert len(undisturbed.export["verdicts"]) == END - 1, "every window but the open one"
+
+
+def test_a_few_kills_change_nothing(
+    undisturbed: Account, kafka_broker: Broker, feed: Feed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = held_to(undisturbed, kafka_broker, feed, tmp_path / "run", [
+        (48, "statement:9"), (CUTS + 3, "learning:cuts,0.3"), (150, "backup:between"), (CALIBRATION + 1, "commit:1"),
+        (208, "committing:1"), (SECOND.start, "saved:1"), (SECOND.stop, "answered"),
+    ], ["before", "after"])  # fmt: skip
+    assert sum(found.blows.values()) >= 8
+    with capsys.disabled():
+        sys.stdout.write(f"\n{found.table()}\n")
+
+
+def fifty() -> list[tuple[int, str]]:
+    """42 blows, one for each six hours of event time; eight more fall while messages are delivered."""
+    rng = random.Random(20260101)
+    hours = list(range(6, 258, 6))
+    fixed = {
+        CUTS + 6: "learning:cuts,0.5", CALIBRATION + 6: "learning:calibration,1.0", CALIBRATION + 12: "learning:nightly,0.7",
+        SECOND.start: "answered", SECOND.stop: "answered", SECOND.stop + 6: "learning:refit,0.2",
+        60: "backup:copied", 120: "backup:checked", 180: "backup:between", 216: "backup:renamed",
+    }  # fmt: skip
+    assert CALIBRATION < NIGHT < CALIBRATION + 12
+    kinds = ["seconds"] * 11 + ["statement"] * 11 + ["commit"] * 4 + ["saved"] * 3 + ["committing"] * 3
+    rng.shuffle(kinds)
+    drawn = {
+        "seconds": lambda: f"seconds:{rng.uniform(0.3, 4.0):.2f}", "statement": lambda: f"statement:{rng.randrange(1, 45)}",
+        "commit": lambda: f"commit:{rng.randrange(1, 3)}", "saved": lambda: f"saved:{rng.randrange(1, 3)}",
+        "committing": lambda: f"committing:{rng.randrange(1, 3)}",
+    }  # fmt: skip
+    return [(hour, fixed.get(hour) or drawn[kinds.pop()]()) for hour in hours]
+
+
+@pytest.mark.fault
+@pytest.mark.timeout(1500)
+def test_fifty_kills_change_nothing(
+    undisturbed: Account, kafka_broker: Broker, feed: Feed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = held_to(undisturbed, kafka_broker, feed, tmp_path / "run", fifty(), ["before", "after"] * 4)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{found.table()}\n")
+    assert sum(found.blows.values()) >= 50
