@@ -33,6 +33,7 @@ class Panel:
         steps: from which value on which colour; the first holds from below.
         words: what a value is called.
         stacked: parts of a whole, drawn upon each other.
+        narrowing: values far above the rest are drawn nearer to it, by logarithm from 10 on; below and about 0 nothing changes.
         key: of a table: the label that its rows are about.
     """
 
@@ -47,6 +48,7 @@ class Panel:
     steps: tuple[tuple[float | None, Color], ...] = ((None, "text"),)
     words: tuple[tuple[int, str, Color], ...] = ()
     stacked: bool = False
+    narrowing: bool = False
     key: str = ""
 
     def __post_init__(self) -> None:

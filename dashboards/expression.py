@@ -53,8 +53,13 @@ class Scope:
         return f"rate({self._counter(name, **labels)}[{STEP}])"
 
     def rise(self, name: CounterName, **labels: str) -> str:
-        """By how much a counter has risen since the last point drawn."""
-        return f"increase({self._counter(name, **labels)}[{STEP}])"
+        """By how much a counter has risen lately, also where its first sample is what happened; nothing where it has not.
+
+        `increase` sees differences only: the first refused record brings a counter that is 1 from its first sample on, which has not
+        risen for it. So what was not there before counts as risen by all that it holds.
+        """
+        which = self._counter(name, **labels)
+        return f"(increase({which}[{STEP}]) > 0 or {which} > 0 unless {which} offset {STEP})"
 
     def buckets(self, name: MetricName, *by: str) -> str:
         """What a histogram has seen since the last point drawn, by its buckets."""

@@ -61,7 +61,7 @@ NOW: Final = Row(
 )  # fmt: skip
 
 WATCHED: Final = Row(
-    "Models",
+    "What is watched",
     (
         Panel(
             "Models", "Which models are watched, for whom, and how does each stand? A model's name leads to its own board.", "none",
@@ -81,8 +81,8 @@ WATCHED: Final = Row(
         ),
         Panel(
             "Evidence as a share of the page line",
-            "Which model comes near its page line? Both are logarithms, so the last tenth of the way is much the longest.",
-            "percentunit", (Query(f"clamp_min({_EVIDENCE} / {_LINE}, 0)", "{{model}}"),),
+            "Which model comes near its page line? Both are logarithms, and 150 % is told for all above.",
+            "percentunit", (Query(f"clamp({_EVIDENCE} / {_LINE}, 0, 1.5)", "{{model}}"),),
         ),
         Panel(
             "Open incidents", "Since when has which model had something open, and what?", "none",

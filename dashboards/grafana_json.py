@@ -116,6 +116,8 @@ def _lines(panel: Panel) -> classic.Panel:
         made.draw_style(common.GraphDrawStyle.BARS).fill_opacity(80)
     if panel.form == "bars" or panel.stacked:
         made.stacking(commons.StackingConfig().mode(common.StackingMode.NORMAL))
+    if panel.narrowing:
+        made.scale_distribution(commons.ScaleDistributionConfig().type(common.ScaleDistribution.SYMLOG).log(10).linear_threshold(10))
     return made.build()
 
 

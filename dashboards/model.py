@@ -56,13 +56,13 @@ EVIDENCE: Final = Row(
         Panel(
             "Evidence against the page line",
             "How strongly do the windows speak against 'nothing has changed'? Powers of ten: at 3 chance gets there about once in 1,000 "
-            "windows. The page line is the budget; there is no other threshold.",
+            "windows. The page line is the budget; there is no other threshold. Drawn narrower the higher it goes.",
             "none",
             (
                 Query(fold("max", MODEL.of("raincheck_evidence")), "evidence"),
                 Query(fold("max", MODEL.of("raincheck_evidence_threshold")), "page line"),
             ),
-            width=24, height=9, runbook="ModelDrifted",
+            width=24, height=9, runbook="ModelDrifted", narrowing=True,
         ),
         Panel(
             "Incidents", "What was open when, by evidence or by a rule?", "none",
@@ -105,11 +105,12 @@ WINDOWS: Final = Row(
             "bars", runbook="RaincheckNothingJudged",
         ),
         Panel(
-            "Events left out", "What counts nowhere, because it came late or could not be placed?", "cps",
+            "Events left out", "What counts nowhere, because it came late or could not be placed?", "short",
             (
-                Query(or_zero(fold("sum", MODEL.rate("raincheck_late_events_total")), _INFO), "late"),
-                Query(or_zero(fold("sum", MODEL.rate("raincheck_events_skipped_total"), "reason"), _INFO), "{{reason}}"),
+                Query(or_zero(fold("sum", MODEL.rise("raincheck_late_events_total")), _INFO), "late"),
+                Query(or_zero(fold("sum", MODEL.rise("raincheck_events_skipped_total"), "reason"), _INFO), "{{reason}}"),
             ),
+            "bars",
         ),
     ),
 )  # fmt: skip

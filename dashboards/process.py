@@ -96,8 +96,8 @@ TELLING: Final = Row(
             "bars", runbook="RaincheckTaskFailing",
         ),
         Panel(
-            "Log", "Does it complain more than usual?", "cps",
-            (Query(or_zero(fold("sum", FLEET.rate("raincheck_log_messages_total"), "level"), _BUILD), "{{level}}"),),
+            "Log", "Does it complain more than usual?", "short",
+            (Query(or_zero(fold("sum", FLEET.rise("raincheck_log_messages_total"), "level"), _BUILD), "{{level}}"),), "bars",
         ),
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Final
 from dashboards.board import Panel, Query, Row
 from dashboards.expression import FLEET, fold, or_zero
 
-_READ: Final = FLEET.of("raincheck_records_consumed_total")
+_STREAMS: Final = FLEET.of("raincheck_stream_last_record_timestamp_seconds")
 _BUILD: Final = FLEET.of("raincheck_build_info")
 _MODELS: Final = FLEET.of("raincheck_model_info")
 _TOPICS: Final = FLEET.of("raincheck_kafka_assigned_partitions")
@@ -24,32 +24,34 @@ STREAMS: Final = Row(
             (Query(fold("sum", FLEET.rate("raincheck_consumed_bytes_total"), "stream"), "{{stream}}"),),
         ),
         Panel(
-            "Records refused", "What could not be decoded or identified, and why? Refused records are dead-lettered.", "cps",
-            (Query(or_zero(fold("sum", FLEET.rate("raincheck_records_rejected_total"), "stream", "reason"), _READ, "stream"),
+            "Records refused", "What could not be decoded or identified, and why? Refused records are dead-lettered.", "short",
+            (Query(or_zero(fold("sum", FLEET.rise("raincheck_records_rejected_total"), "stream", "reason"), _STREAMS, "stream"),
                    "{{stream}} {{reason}}"),),
-            runbook="RaincheckRecordsRejected",
+            "bars", runbook="RaincheckRecordsRejected",
         ),
         Panel(
-            "Records corrected, events left out", "What was used after a correction, and what was decoded and not counted?", "cps",
+            "Records corrected, events left out", "What was used after a correction, and what was decoded and not counted?", "short",
             (
-                Query(or_zero(fold("sum", FLEET.rate("raincheck_records_adjusted_total"), "stream", "reason"), _READ, "stream"),
+                Query(or_zero(fold("sum", FLEET.rise("raincheck_records_adjusted_total"), "stream", "reason"), _STREAMS, "stream"),
                       "{{stream}} corrected {{reason}}"),
-                Query(or_zero(fold("sum", FLEET.rate("raincheck_events_skipped_total"), "model", "reason"), _MODELS, "model"),
+                Query(or_zero(fold("sum", FLEET.rise("raincheck_events_skipped_total"), "model", "reason"), _MODELS, "model"),
                       "{{model}} left out {{reason}}"),
             ),
+            "bars",
         ),
         Panel(
-            "Late events", "What comes after its window has been left behind, and counts nowhere?", "cps",
-            (Query(or_zero(fold("sum", FLEET.rate("raincheck_late_events_total"), "model"), _MODELS, "model"), "{{model}}"),),
+            "Late events", "What comes after its window has been left behind, and counts nowhere?", "short",
+            (Query(or_zero(fold("sum", FLEET.rise("raincheck_late_events_total"), "model"), _MODELS, "model"), "{{model}}"),),
+            "bars",
         ),
         Panel(
-            "Dead letters", "Are refused records kept, and does keeping them fail?", "cps",
+            "Dead letters", "Are refused records kept, and does keeping them fail?", "short",
             (
-                Query(or_zero(fold("sum", FLEET.rate("raincheck_dead_letters_total"), "stream"), _READ, "stream"), "{{stream}} kept"),
-                Query(or_zero(fold("sum", FLEET.rate("raincheck_dead_letter_failures_total"), "stream"), _READ, "stream"),
+                Query(or_zero(fold("sum", FLEET.rise("raincheck_dead_letters_total"), "stream"), _STREAMS, "stream"), "{{stream}} kept"),
+                Query(or_zero(fold("sum", FLEET.rise("raincheck_dead_letter_failures_total"), "stream"), _STREAMS, "stream"),
                       "{{stream}} lost"),
             ),
-            runbook="RaincheckDeadLettersFailing",
+            "bars", runbook="RaincheckDeadLettersFailing",
         ),
         Panel(
             "Delay of events", "How long after it happened does a record arrive? One observation a batch.", "s",
@@ -98,12 +100,12 @@ KAFKA: Final = Row(
             runbook="RaincheckSourceUnreachable",
         ),
         Panel(
-            "Errors and new consumers", "What does the client complain of, and how often was it built anew?", "cps",
+            "Errors and new consumers", "What does the client complain of, and how often was it built anew?", "short",
             (
-                Query(or_zero(fold("sum", FLEET.rate("raincheck_kafka_errors_total"), "error"), _BUILD), "{{error}}"),
-                Query(or_zero(fold("sum", FLEET.rate("raincheck_kafka_reconnects_total"), "reason"), _BUILD), "new consumer {{reason}}"),
+                Query(or_zero(fold("sum", FLEET.rise("raincheck_kafka_errors_total"), "error"), _BUILD), "{{error}}"),
+                Query(or_zero(fold("sum", FLEET.rise("raincheck_kafka_reconnects_total"), "reason"), _BUILD), "new consumer {{reason}}"),
             ),
-            runbook="RaincheckSourceUnreachable",
+            "bars", runbook="RaincheckSourceUnreachable",
         ),
         Panel(
             "Offsets never read", "Was anything lost to retention, or skipped as damaged? These records are in no verdict.", "short",
