@@ -1,6 +1,6 @@
 """A model's columns as people can look at them: bars of the reference's shares beside the shares of some closed windows.
 
-Shares are of all events of a column, those without a value too. Numbers: quantile cells are joined into at most ten bars that
+Shares are of all events of a column, those without a value too. Numbers: quantile cells are joined into at most eight bars that
 held about equal parts of the reference, so that what is normal is level and a shift is a slope; what lies below or above
 everything known has a bar of its own. Categories: the most frequent names of either side, the rest as one bar.
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -29,7 +30,7 @@ from monitor.verdict import Subject
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-BARS: Final = 10
+BARS: Final = 8  # 64 cells of a quantile column make eight level bars
 NAMES: Final = 8  # categories with a bar of their own
 SEEN: Final = 0.0005  # share from which on an unusual cell is worth a bar
 PARTS: Final = 100_000  # events that the reference's shares are told of where its counts are not kept
@@ -173,17 +174,19 @@ def _numbers(cuts: NumericCuts, q: Floats, p: Floats) -> tuple[tuple[Bar, ...], 
         return (*_values([("any number", 3, len(q))], q, p, "beyond"), *_absent(("missing", "not finite", "invalid"), q, p)), ()
     inner = q[4:-1]
     count = len(inner)
-    each = cuts.points and count <= BARS + 2
+    each = cuts.points and count <= BARS + 4
     group = np.arange(count) if each or not inner.sum() else _grouped(inner)
     starts = np.flatnonzero(np.diff(group, prepend=-1)).tolist()
     spans = list(zip(starts, [*starts[1:], count], strict=True))
     if cuts.points:
-        middle = [(_between(cuts.means[a], cuts.means[b - 1]), 4 + a, 4 + b) for a, b in spans]
+        texts = written(cuts.means.tolist())
+        middle = [(_between(texts[a], texts[b - 1]), 4 + a, 4 + b) for a, b in spans]
         ends: tuple[float, ...] = ()
     else:
         edges = [cuts.low, *cuts.edges.tolist(), cuts.high]
-        middle = [(_between(edges[a], edges[b]), 4 + a, 4 + b) for a, b in spans]
         ends = (*(edges[a] for a, _ in spans), edges[count])
+        texts = written(ends)
+        middle = [(_between(texts[i], texts[i + 1]), 4 + a, 4 + b) for i, (a, b) in enumerate(spans)]
     below = _values([(f"below {cuts.low:.4g}" if not cuts.points else "no known value, low", 3, 4)], q, p, "beyond")
     above = _values([(f"above {cuts.high:.4g}" if not cuts.points else "no known value, high", len(q) - 1, len(q))], q, p, "beyond")
     absent = _absent(("missing", "not finite", "invalid"), q, p)
@@ -197,8 +200,19 @@ def _grouped(inner: Floats) -> Ints:
     return np.unique(group, return_inverse=True)[1].astype(np.int64)
 
 
-def _between(a: float, b: float) -> str:
-    return f"{a:.4g}" if a == b else f"{a:.4g} to {b:.4g}"
+def written(values: Sequence[float]) -> list[str]:
+    """Increasing numbers with as few digits as tell them well apart, three at least.
+
+    >>> written([0.25, 0.99361, 0.99912, 0.99979]), written([31.5, 1200.0, 5_300_000.0])
+    (['0.25', '0.9936', '0.9991', '0.9998'], ['31.5', '1200', '5.3e+06'])
+    """
+    near = min((b - a for a, b in pairwise(values) if b > a), default=math.inf) / 4
+    digits = next((d for d in range(3, 7) if all(abs(float(f"{v:.{d}g}") - v) <= near for v in values)), 7)
+    return [f"{v:.0f}" if 1e3 <= abs(v) < 1e6 and v == round(v) else f"{v:.{digits}g}" for v in values]
+
+
+def _between(a: str, b: str) -> str:
+    return a if a == b else f"{a} to {b}"
 
 
 def _names(cuts: CategoricalCuts, q: Floats, p: Floats) -> tuple[Bar, ...]:

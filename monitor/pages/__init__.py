@@ -25,7 +25,9 @@ from monitor.wording import evidence_text
 
 HERE: Final = Path(__file__).parent
 SPANS: Final = {"6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
-WIDE, NARROW = 1040.0, 400.0  # a chart is drawn twice, for desks and for telephones: shrunk letters cannot be read
+# a chart is drawn for desks, for what lies between, and for telephones of 360 pixels: letters that were shrunk cannot be read
+WIDE, MIDDLE, NARROW = 950.0, 700.0, 328.0
+BESIDE: Final = 560.0  # next to the answer form
 
 
 def default_span(window_ms: int, fresh: bool) -> str:
@@ -84,11 +86,12 @@ class Pages:
             model=model,
             state=views.state_of(view, model, now_ms),
             behind=views.behind(view, now_ms),
+            closed=views.closed_text(view, model, now_ms),
             budget=views.budget_text(model.budget) if model is not None else "",
             window=span(window_ms),
             zone=views.zone_name(zone),
             spans=[(name, name == chosen) for name in SPANS],
-            charts=[("wide", lay_out(WIDE)), ("narrow", lay_out(NARROW, tall=180.0))],
+            charts=[("wide", lay_out(WIDE)), ("middle", lay_out(MIDDLE)), ("narrow", lay_out(NARROW, tall=180.0))],
             reached=odds(max(0.0, last.evidence), window_ms) if last is not None and last.status != "unknown" else "",
             limit=views.line_text(last.threshold, window_ms) if last is not None and last.status != "unknown" else "",
             margin=views.margin_text(last.threshold, window_ms, model.budget) if last is not None and model is not None else "",
@@ -138,6 +141,7 @@ class Pages:
             evidence=evidence_text(incident, window_ms),
             answers=choices(incident),
             latch=span(model.max_latch_ms) if model is not None else "a day",
+            ago=span(now_ms - incident.onset_ms) if incident.resolved_ms is None and now_ms > incident.onset_ms else "",
             trail=trail(incident, lambda time_ms: hour(time_ms, now_ms, zone)),
             runbook=runbook,
             runbook_is_link=is_link,
@@ -172,7 +176,7 @@ class Pages:
         zone = views.zone_in(desk.plan, incident.model)
         last_ms = min(end_ms, verdicts[-1].end_ms)
         lay_out = partial(chart, verdicts, [incident], (), window_ms, zone, start_ms, last_ms)
-        return [("wide", lay_out(640.0, tall=150.0)), ("narrow", lay_out(NARROW, tall=140.0))]
+        return [("wide", lay_out(BESIDE, tall=150.0)), ("middle", lay_out(MIDDLE, tall=150.0)), ("narrow", lay_out(NARROW, tall=140.0))]
 
     def _render(self, template: str, **values: object) -> str:
         return self._jinja.get_template(template).render(model_path=views.model_path, incident_path=views.incident_path, **values)

@@ -18,7 +18,7 @@ from monitor.pages import marks
 from monitor.phrases import DAY_MS, HOUR_MS, odds, span
 from monitor.verdict import Verdict
 
-LEFT, RIGHT, TOP, GAP, FOOT = 66.0, 12.0, 24.0, 34.0, 24.0  # margins and the space between panels, in drawing units
+LEFT, RIGHT, TOP, GAP, FOOT = 72.0, 12.0, 24.0, 34.0, 24.0  # margins and the space between panels, in drawing units
 LEVELS: Final = (
     (HOUR_MS, "1 h"), (6 * HOUR_MS, "6 h"), (DAY_MS, "1 day"), (7 * DAY_MS, "1 week"), (30 * DAY_MS, "30 days"),
     (365 * DAY_MS, "1 year"), (3650 * DAY_MS, "10 years"), (36500 * DAY_MS, "100 years"), (365000 * DAY_MS, "1000 years"),

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from monitor.phrases import PLACES, counted, span
-from monitor.portraits import Bar, Gallery, Portrait
+from monitor.portraits import Bar, Gallery, Portrait, written
 
 DRAWN: Final = 12  # columns with a drawing; the rest stand in a table
 WIDTH, HEIGHT = 300.0, 128.0
@@ -171,14 +171,17 @@ def _labels(portrait: Portrait, shown: Sequence[Bar], pairs: Sequence[Pair]) -> 
     """Cut points under the bars, as many as there is room for: the ends first, then those between, from the middle outwards."""
     values = [pair for bar, pair in zip(shown, pairs, strict=True) if bar.place == "value"]
     if not values:
-        return ()
+        return tuple(Label(pair.x + pair.width / 2, bar.label, "middle") for bar, pair in zip(shown, pairs, strict=True))
     if portrait.cuts:
-        marks = [(pair.x, f"{cut:.3g}") for pair, cut in zip(values, portrait.cuts, strict=False)]
-        marks.append((values[-1].x + values[-1].width, f"{portrait.cuts[-1]:.3g}"))
+        texts = written(portrait.cuts)
+        marks = [(pair.x, text) for pair, text in zip(values, texts, strict=False)]
+        marks.append((values[-1].x + values[-1].width, texts[-1]))
     else:
         marks = [(p.x + p.width / 2, bar.label) for bar, p in zip([b for b in shown if b.place == "value"], values, strict=True)]
+    apart = [(p.x + p.width / 2, "lower" if p.x < values[0].x else "higher") for p in pairs if p.beyond]
     last = len(marks) - 1
-    order = [0, last, *sorted(range(1, last), key=lambda i: (abs(i - last / 2), i))]
+    marks += apart  # these are named before any number, since they are what is remarkable
+    order = [*range(last + 1, len(marks)), 0, last, *sorted(range(1, last), key=lambda i: (abs(i - last / 2), i))]
     taken: list[tuple[float, float]] = []
     out = []
     for index in dict.fromkeys(order):

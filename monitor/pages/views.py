@@ -44,10 +44,13 @@ class Row:
     mode: str
     state: State
     lead: tuple[str, str, str] | None
+    since: str
     fill: float  # evidence over threshold, both log10, from 0 to 1
     reached: str
+    unusual: bool
     limit: str
     behind: str
+    closed: str  # how old the last window is, and what would be expected where that is more
     late: bool
     learnt: int
     spark: str
@@ -64,6 +67,7 @@ class SubjectRow:
     name: str
     after: str
     share: int
+    told: str
     onset_ms: int
 
 
@@ -92,10 +96,13 @@ def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
         mode=view.mode,
         state=state,
         lead=headline(lead) if lead is not None else None,
+        since=hour(lead.onset_ms, now_ms, zone) if lead is not None else "",
         fill=fill,
         reached=reached,
+        unusual=fill >= NOTABLE,
         limit=limit_text,
         behind=behind(view, now_ms),
+        closed=closed_text(view, model, now_ms),
         late=is_late(view, model, now_ms),
         learnt=round(100 * min(1.0, max(0.0, view.learnt))),
         spark=line,
@@ -132,7 +139,20 @@ def is_late(view: ModelView, model: Model | None, now_ms: int) -> bool:
     """Whether the data has fallen more than three windows behind: the last verdict must not pass for a new one."""
     if model is None or view.watermark_ms is None:
         return False
-    return now_ms - view.watermark_ms > 3 * model.window_ms + model.lateness_ms
+    return now_ms - view.watermark_ms > allowed_ms(model)
+
+
+def allowed_ms(model: Model) -> int:
+    """How far data may fall behind without being remarkable: three windows and what may come late."""
+    return 3 * model.window_ms + model.lateness_ms
+
+
+def closed_text(view: ModelView, model: Model | None, now_ms: int) -> str:
+    """How old the last closed window is, and where data is late, what would be expected."""
+    if view.last is None:
+        return ""
+    text = f"last window {span(max(0, now_ms - view.last.end_ms))} ago"
+    return f"{text}; expected: {span(allowed_ms(model))} at most" if model is not None and is_late(view, model, now_ms) else text
 
 
 def behind(view: ModelView, now_ms: int) -> str:
@@ -181,7 +201,8 @@ def margin_text(threshold: float, window_ms: int, budget: Budget) -> str:
 
 
 def subject_rows(subjects: Sequence[Subject]) -> list[SubjectRow]:
-    return [SubjectRow(*pieces(s), round(100 * min(1.0, max(0.0, s.share))), s.onset_ms) for s in subjects]
+    return [SubjectRow(*pieces(s), round(100 * part), "under 1 %" if 0 < part < 0.01 else f"{100 * part:.0f} %", s.onset_ms)
+            for s in subjects for part in (min(1.0, max(0.0, s.share)),)]  # fmt: skip
 
 
 def stretch_text(gallery: Gallery, hung: Wall, incident: Incident | None, at: Callable[[int], str]) -> str:

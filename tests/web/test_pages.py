@@ -172,8 +172,8 @@ def test_a_model_without_any_window_has_a_page(serve: Callable[[FakeDesk], httpx
 def test_the_model_page_draws_evidence_pages_and_the_extra_line(client: httpx.Client) -> None:
     page = read(client, "/models/traffic-light?span=24h")
     charts = [d for d in page.all("svg") if (d.get("class") or "").startswith("chart")]
-    assert [c["class"] for c in charts] == ["chart wide", "chart narrow"]
-    assert page.text.count("true accuracy of the classifier") == 2
+    assert [c["class"] for c in charts] == ["chart wide", "chart middle", "chart narrow"]
+    assert page.text.count("true accuracy of the classifier") == 3
     assert "page 15:05" in page.text, "the flag, in the model's own time"
     assert "1 false page in 30 days" in page.text
     assert page.all("meta")[-1] == {"http-equiv": "refresh", "content": "20"}
