@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,12 +22,12 @@ _PERMISSIONS: Final = "a service account with the role Editor, or with folders:c
 _LONGEST: Final = 300  # of what the other side says: it may be a page of HTML
 
 
-@dataclass(frozen=True, slots=True)
 class Refused(Exception):  # noqa: N818 - an answer, which a caller may have reckoned with
     """Grafana's own no: its status and words."""
 
-    status: int
-    message: str
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status, self.message = status, message
 
 
 class Grafana:
