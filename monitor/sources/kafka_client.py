@@ -95,6 +95,7 @@ class KafkaClient:
 
     def poll(self, timeout_ms: int) -> list[Records]:
         """What came within the time, one `Records` per partition; raises `ClientFailed`."""
+        self._unpark()
         try:
             found = self._consumer.poll(timeout_ms=timeout_ms)
         except Exception as error:
@@ -116,6 +117,16 @@ class KafkaClient:
                 )
             )
         return out
+
+    def _unpark(self) -> None:
+        """Let the client take up the records of a resumed partition again.
+
+        3.0.12 parks what it has parsed of a paused partition and takes it back only where nothing is in line; but what has been
+        read to its end stays in line. A partition that was resumed while all others were paused was never read again.
+        """
+        fetcher = getattr(self._consumer, "_fetcher", None)
+        if fetcher is not None and not getattr(fetcher, "_next_partition_records", True):
+            fetcher._next_partition_records = None
 
     def _failure(self, error: Exception) -> ClientFailed:
         if isinstance(error, OffsetOutOfRangeError):
