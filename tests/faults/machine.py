@@ -35,7 +35,7 @@ int fdatasync(int fd) {
 """
 
 
-class Unavailable(Exception):  # noqa: N818 - the services' word
+class Unavailable(Exception):
     """This machine does not let it be done; the reason is for people."""
 
 
