@@ -73,6 +73,7 @@ GaugeName: TypeAlias = Literal[
     "raincheck_effect",
     "raincheck_incident_active",
     "raincheck_incident_onset_timestamp_seconds",
+    "raincheck_incident_subject_ratio",
     "raincheck_false_page_rate_upper_limit",
     "raincheck_reference_timestamp_seconds",
     "raincheck_reference_events",
@@ -164,7 +165,9 @@ GAUGES: Final[dict[GaugeName, Family]] = {
     ),
     "raincheck_model_learning_ratio": Family(("model",), "How much of the reference has been learnt; 1 when windows are judged."),
     "raincheck_pipeline_heartbeat_timestamp_seconds": Family(("stage",), "Last time the loop of the stage completed a round."),
-    "raincheck_stream_last_record_timestamp_seconds": Family(("stream",), "Arrival time of the newest record."),
+    "raincheck_stream_last_record_timestamp_seconds": Family(
+        ("stream",), "Arrival time of the newest record; of a stream that was read before, the start, until one comes."
+    ),
     "raincheck_stream_watermark_timestamp_seconds": Family(("stream",), "Event time up to which the stream is complete."),
     "raincheck_stream_silence_threshold_seconds": Family(("stream",), "Longest gap that the configuration tolerates."),
     "raincheck_kafka_lag_records": Family(("topic", "partition"), "End offset minus position."),
@@ -189,6 +192,11 @@ GAUGES: Final[dict[GaugeName, Family]] = {
     "raincheck_incident_active": Family(("model", "severity", "kind"), "1 while an incident is open."),
     "raincheck_incident_onset_timestamp_seconds": Family(
         ("model", "severity", "kind"), "Start of the first bad window of the open incident."
+    ),
+    "raincheck_incident_subject_ratio": Family(
+        ("model", "severity", "kind", "subject", "statistic", "direction"),
+        "What an open incident is about, in its own words: the share of its evidence, or of the events that break its rule.",
+        detail=1,
     ),
     "raincheck_false_page_rate_upper_limit": Family(
         ("model",), "Upper 95 % limit of false pages per budget period, from the pages answered so far."

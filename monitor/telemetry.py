@@ -41,6 +41,7 @@ class Telemetry:
         self._advisor = Advisor(plan)
         self._versions: dict[str, tuple[str, ...]] = {}
         self._folded: set[str] = set()
+        self._about: dict[tuple[str, ...], set[tuple[str, str, str]]] = {}
         metrics.set("raincheck_build_info", 1, version=version("raincheck"), revision=os.environ.get("RAINCHECK_REVISION", ""),
                     python_version=platform.python_version())  # fmt: skip
         index, count = plan.shard
@@ -213,6 +214,11 @@ class Telemetry:
     def restored(self, engine: Engine, last: Mapping[str, Verdict | None]) -> None:
         """After a start: what the saved state says, before anything new has come."""
         self.metrics.inc("raincheck_state_restores_total", outcome="snapshot" if any(last.values()) else "fresh")
+        for partition, position in engine.watermark.positions.items():
+            stream = partition.rpartition("/")[0]
+            if position.mark_ms is not None and stream in self.plan.streams:
+                # how long it was silent before is not known: silence counts from here, else a restart would end it
+                self.metrics.set("raincheck_stream_last_record_timestamp_seconds", wall.now_ms() / 1000, stream=stream)
         for verdict in last.values():
             if verdict is not None:
                 self.judged(verdict)
@@ -224,13 +230,18 @@ class Telemetry:
     def _incident(self, incident: Incident, engine: Engine) -> None:
         """Several incidents share a series (two rules of one model): it says whether any of them is open, and since when."""
         labels = {"model": incident.model, "severity": incident.severity, "kind": incident.kind}
-        alike = (incident.model, incident.severity, incident.kind)
-        onsets = [i.onset_ms for i in engine.incidents.values() if (i.model, i.severity, i.kind) == alike]
-        self.metrics.set("raincheck_incident_active", float(bool(onsets)), **labels)
-        if onsets:
-            self.metrics.set("raincheck_incident_onset_timestamp_seconds", min(onsets) / 1000, **labels)
+        alike = [i for i in engine.incidents.values() if (i.model, i.severity, i.kind) == tuple(labels.values())]
+        self.metrics.set("raincheck_incident_active", float(bool(alike)), **labels)
+        if alike:
+            self.metrics.set("raincheck_incident_onset_timestamp_seconds", min(i.onset_ms for i in alike) / 1000, **labels)
         else:
             self.metrics.remove("raincheck_incident_onset_timestamp_seconds", **labels)
+        about = {what: share for i in alike for what, share in subjects_of(i).items()}
+        for (subject, statistic, direction), share in about.items():
+            self.metrics.set("raincheck_incident_subject_ratio", share, subject=subject, statistic=statistic, direction=direction, **labels)
+        for subject, statistic, direction in self._about.get(tuple(labels.values()), set()) - set(about):
+            self.metrics.remove("raincheck_incident_subject_ratio", subject=subject, statistic=statistic, direction=direction, **labels)
+        self._about[tuple(labels.values())] = set(about)
 
     def _promise(self, name: str, engine: Engine) -> None:
         m, model, standing = self.metrics, self.plan.models[name], engine.standings[name]
@@ -263,6 +274,17 @@ class Telemetry:
         if total > before:
             self.metrics.inc(name, total - before, **labels)  # type: ignore[arg-type] # names of the catalogue
             self._told[told] = total
+
+
+def subjects_of(incident: Incident) -> dict[tuple[str, str, str], float]:
+    """What an incident is about as (subject, statistic, direction) with its share: of the evidence, of a rule's events.
+
+    >>> subjects_of(Incident("i", "m", "team", "page", "rule", 0, 0, (), 0.0, 0.0, "", rule="silent"))
+    {('', 'silent', ''): 1.0}
+    """
+    if incident.kind == "rule":
+        return {(s.name, s.statistic, ""): s.size / 100 for s in incident.subjects} or {("", incident.rule, ""): 1.0}
+    return {(s.name, s.statistic, s.direction): s.share for s in incident.subjects}
 
 
 def state_bytes(path: str) -> int | None:

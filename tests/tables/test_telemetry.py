@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from monitor import config
+from monitor import config, wall
 from monitor.changes import Changes, WindowRow
 from monitor.engine import Engine
 from monitor.incident import Answer, AnswerKind, Incident, IncidentKind, Severity
@@ -17,7 +18,8 @@ from monitor.sources.memory import Bus, MemorySource
 from monitor.standing import Expected, Standing
 from monitor.stores.memory import MemoryStore
 from monitor.telemetry import Telemetry
-from monitor.verdict import Verdict
+from monitor.verdict import Subject, Verdict
+from monitor.watermark import Position
 
 PLAN = config.compile(
     {
@@ -74,6 +76,48 @@ def test_a_series_of_incidents_is_active_while_any_of_them_is_open(
     labels = {"model": "m", "severity": "page", "kind": "rule"}
     assert telemetry.metrics.value("raincheck_incident_active", **labels) == active, because
     assert telemetry.metrics.value("raincheck_incident_onset_timestamp_seconds", **labels) == onset, because
+
+
+def test_what_an_incident_is_about_is_exported_while_it_is_open(engine: Engine, telemetry: Telemetry) -> None:
+    x = Subject("x", "", "missing", "up", 40.0, "points", 1.0, 0)
+    drift = Subject("x", "inputs", "location", "down", 0.5, "sd", 0.7, 0)
+    incidents = (
+        replace(incident("x-missing", 300), rule="missing:x", subjects=(x,)),
+        replace(incident("silent", 300), rule="silent"),
+        replace(incident("moved", 300, kind="statistical"), subjects=(drift,)),
+    )
+
+    def told(*still_open: Incident) -> dict[tuple[str, ...], float]:
+        engine.incidents = {one.id: one for one in still_open}
+        telemetry.saved(Changes(incidents={one.id: one for one in incidents}), engine, 0.0)
+        rows = re.findall(r"raincheck_incident_subject_ratio{(.*)} (.*)", telemetry.metrics.render().decode())
+        return {tuple(re.findall(r'(?:kind|subject|statistic|direction)="([^"]*)"', labels)): float(value) for labels, value in rows}
+
+    assert told(*incidents) == {
+        ("rule", "x", "missing", ""): 0.4,  # of the events
+        ("rule", "", "silent", ""): 1.0,
+        ("statistical", "x", "location", "down"): 0.7,  # of the evidence
+    }
+    assert told(incidents[1]) == {("rule", "", "silent", ""): 1.0}
+    assert told() == {}
+
+
+def test_a_restart_does_not_end_a_silence(engine: Engine, telemetry: Telemetry) -> None:
+    """A series that is gone until a record comes is one that RaincheckStreamSilent cannot hold against the plan."""
+    engine.watermark.positions["in/0"] = Position(7, mark_ms=100_000, records=7)
+    engine.watermark.positions["gone/0"] = Position(7, mark_ms=100_000, records=7)
+    before = wall.now_ms() / 1000
+    telemetry.restored(engine, {"m": None})
+    silent_since = telemetry.metrics.value("raincheck_stream_last_record_timestamp_seconds", stream="in")
+    assert silent_since is not None
+    assert before <= silent_since <= wall.now_ms() / 1000
+    assert telemetry.metrics.value("raincheck_stream_last_record_timestamp_seconds", stream="gone") is None, "it has left the plan"
+
+
+def test_a_stream_that_was_never_read_is_not_silent(engine: Engine, telemetry: Telemetry) -> None:
+    engine.watermark.positions["in/0"] = Position(0)
+    telemetry.restored(engine, {"m": None})
+    assert telemetry.metrics.value("raincheck_stream_last_record_timestamp_seconds", stream="in") is None
 
 
 def test_a_note_is_active_like_any_other_incident(engine: Engine, telemetry: Telemetry) -> None:
