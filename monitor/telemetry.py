@@ -133,13 +133,16 @@ class Telemetry:
         if status.contact_age_ms is not None:
             m.set("raincheck_kafka_last_contact_timestamp_seconds", (wall.now_ms() - status.contact_age_ms) / 1000)
         m.set("raincheck_kafka_last_poll_timestamp_seconds", wall.now_ms() / 1000)
-        assigned: dict[str, int] = {}
-        paused: dict[str, int] = {}
+        assigned = dict.fromkeys((stream.topic for stream in self.plan.streams.values()), 0)
+        paused = dict(assigned)
         for name, partition in status.partitions.items():
             stream, _, number = name.rpartition("/")
             topic = self.plan.streams[stream].topic
-            assigned[topic] = assigned.get(topic, 0) + 1
-            paused[topic] = paused.get(topic, 0) + (partition.paused or partition.halted)
+            if topic in status.absent:  # its positions are kept until it is known what comes after it
+                m.remove("raincheck_kafka_lag_records", topic=topic, partition=number)
+                continue
+            assigned[topic] += 1
+            paused[topic] += partition.paused or partition.halted
             if partition.lag is not None:
                 m.set("raincheck_kafka_lag_records", partition.lag, topic=topic, partition=number)
         for topic, n in assigned.items():

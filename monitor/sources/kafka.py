@@ -80,6 +80,7 @@ class KafkaSource:
         self._halted: set[str] = set()
         self._reached: dict[str, Reached] = {}
         self._probe_at = 0.0
+        self._doubted = False  # the last probe was not answered
         self._commits = self._commit_failures = 0
         self._closed = False
         self._status = SourceStatus(connected=False)
@@ -125,6 +126,8 @@ class KafkaSource:
             self._wanted = self._watch.ask()  # the topics may be others since we last looked
         snapshot = self._watch.answer(self._wanted, max(0.0, deadline - wall.monotonic()))
         if snapshot is None:
+            if self._doubted and self._link.connected:
+                self._link.unanswered()
             self._link.wait_out()
             return None
         if snapshot.number != self._handled:
@@ -228,13 +231,16 @@ class KafkaSource:
             ends = client.ends(names)
         except ClientFailed as failure:
             self._link.count(failure.name)
-            self._link.unanswered()
+            if self._doubted:
+                self._link.unanswered()
+            self._doubted = True  # of a topic that was just deleted, nothing can be asked either: the watch over the topics tells which
             self._reached.clear()
             # when it answers again, the topics may be others: nothing is handed out before that is known
             self._wanted = self._watch.ask()
             self._probe_at = 0.0
             return
         self._link.answered()
+        self._doubted = False
         now_ms = wall.now_ms()
         for name, position in client.positions().items():
             if position > self._positions.next[name]:  # past the markers and aborted records at the end of the log

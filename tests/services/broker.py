@@ -81,6 +81,7 @@ class Broker:
     """One node. `folder` holds its data and is kept over restarts, as are its ports.
 
     `listeners` are further ones as `NAME://host:port`; `protocols` says what each name speaks; `scram` adds users at formatting.
+    `advertised` is what clients are told of a listener ({name: host:port}), where that is another address than its own.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Broker:
         properties: Mapping[str, str] | None = None,
         listeners: Sequence[str] = (),
         protocols: Mapping[str, str] | None = None,
+        advertised: Mapping[str, str] | None = None,
         scram: Sequence[str] = (),
         heap: str = "192m",
     ) -> None:
@@ -103,11 +105,12 @@ class Broker:
         self._tail: list[str] = []
         names = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **(protocols or {})}
         public = [f"PLAINTEXT://127.0.0.1:{self.port}", *listeners]
+        told = {name: f"{name}://{address}" for name, address in (advertised or {}).items()}
         settings = {
             **LITE,
             "log.dirs": str(folder / "data"),
             "listeners": ",".join([*public, f"CONTROLLER://127.0.0.1:{controller}"]),
-            "advertised.listeners": ",".join(public),
+            "advertised.listeners": ",".join(told.get(listener.partition("://")[0], listener) for listener in public),
             "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in names.items()),
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             **(properties or {}),

@@ -36,8 +36,12 @@ class River:
         for stream, topic in self.topics.items():
             self.plan["streams"][stream]["topic"] = topic
         self.config = folder / "raincheck.yaml"
-        self.config.write_text(yaml.safe_dump(self.plan))
+        self.write()
         self.daemons: list[Daemon] = []
+
+    def write(self) -> None:
+        """The configuration's file as `plan` stands now: the next daemon reads it."""
+        self.config.write_text(yaml.safe_dump(self.plan))
 
     def start(self, *, ready: bool = True, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "monitor")) -> Daemon:
         """Another daemon; `program` is what takes the place of the package, `ready` waits until it says that it has started."""
