@@ -49,7 +49,7 @@ def back_up(path: str | Path) -> Path:
         _copy(state, making)
         problems = check(making)
         if problems:
-            raise Corrupt(f"the copy of {state} cannot be trusted: {problems[0]}", f"raincheck state check {state}")
+            raise Corrupt(f"the copy of {state} cannot be trusted: {problems[0]}", remedy(state))
         durable(making)
         if newest.exists():
             newest.replace(previous)
