@@ -154,7 +154,7 @@ def _table(panel: Panel) -> classic.Panel:
     for query in panel.queries:
         if query.unit:
             made.override_by_name(query.legend, [classic.DynamicConfigValue("unit", query.unit)])
-    chosen = "${__value.text:percentencode}"
+    chosen = "${__value.text}"  # a model's name needs no escapes in an address
     links = [
         {"title": "Its board", "url": f"/d/raincheck-model?{_KEEP}&var-model={chosen}"},
         {"title": "raincheck's own page", "url": f"${{pages:raw}}/models/{chosen}", "targetBlank": True},
@@ -178,7 +178,7 @@ def _variable(variable: Variable) -> boards.QueryVariable:
     question = f"label_values({variable.series}, {variable.label})"
     made = boards.QueryVariable(variable.name).label(variable.title).datasource(DATASOURCE).definition(question)
     made.query({"query": question, "refId": f"Variable-{variable.name}"}).refresh(classic.VariableRefresh.ON_TIME_RANGE_CHANGED)
-    made.sort(classic.VariableSort.NATURAL_ASC)
+    made.sort(classic.VariableSort.ALPHABETICAL_ASC)
     if variable.several:
         # .+ and not the list of what is there now: a target that has gone still has a past to be looked at
         made.multi(True).include_all(True).all_value(".+").current(classic.VariableOption(True, ["All"], ["$__all"]))

@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as classic
 
 from alerts.runbook import runbook_names
 from dashboards.expression import FOREIGN, names_in
@@ -269,6 +272,14 @@ def test_what_is_committed_is_what_would_be_written() -> None:
     files = generate()
     assert stale(FOLDER, files) == {}
     assert {path.name for path in FOLDER.iterdir()} == set(files), "nothing else lies beside them: Grafana would take it in"
+
+
+def test_the_sdk_knows_every_field_that_is_written() -> None:
+    plugins.register_default_plugins()
+    for path in FOLDER.iterdir():
+        text = path.read_text()
+        again = classic.Dashboard.from_json(json.loads(text))
+        assert json.dumps(again, cls=JSONEncoder, sort_keys=True, indent=1, ensure_ascii=False) + "\n" == text
 
 
 def test_the_same_bytes_in_another_process_with_another_hash_seed(tmp_path: Path) -> None:
