@@ -75,12 +75,20 @@ EVIDENCE: Final = Row(
         Panel(
             "What carries the evidence", "Which columns speak? Told while the evidence has come to a tenth of the line; else 0.",
             "percentunit",
-            (Query(or_zero(fold("max", MODEL.of("raincheck_evidence_share"), "subject"), _INFO), "{{subject}}"),), stacked=True,
+            (Query(or_zero(fold("max", MODEL.of("raincheck_evidence_share"), "subject"), _INFO), "{{subject}}"),), width=8, stacked=True,
+        ),
+        Panel(
+            "What open incidents are about", "What has changed, and which way? Shares of the evidence, or of the events that break a rule.",
+            "percentunit",
+            (Query(or_zero(fold("max", MODEL.of("raincheck_incident_subject_ratio"), "severity", "subject", "statistic", "direction"), _INFO),
+                   "{{severity}}: {{subject}} {{statistic}} {{direction}}"),),
+            width=8, runbook="ModelDrifted",
         ),
         Panel(
             "Effects", "By how much has it changed? Advisory: sizes in the statistic's own unit; they wake nobody.", "short",
             (Query(or_zero(fold("max", MODEL.of("raincheck_effect", segment=""), "subject", "statistic"), _INFO),
                    "{{subject}} {{statistic}}"),),
+            width=8,
         ),
     ),
 )  # fmt: skip

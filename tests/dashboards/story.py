@@ -66,7 +66,7 @@ class Told:
             play.publish(play.world.hour(index))
             if index == LATE_FROM:
                 self.feed.producer.flush()
-                self.feed.produce(self.topics[INPUTS], [b"half a rec"] * NOT_JSON_SENT)
+                self.feed.produce(self.topics[INPUTS], [b"half a rec"] * 3)
                 play.publish(play.world.hour(index - 24))
         self.feed.producer.flush()
         # the last window stays open until something newer comes

@@ -64,6 +64,7 @@ STORIES: list[tuple[str, str, str, tuple[float, float], str]] = [
     ("model", "Learnt", "A", ONE, "two weeks are over"),
     ("model", "Events in it", "A", (STORY.pictures, STORY.pictures), "so many pictures an hour"),
     ("model", "Incidents", "A", ONE, "a page by evidence"),
+    ("model", "What open incidents are about", "A", (0.1, 1.0), "the page says what it is about"),
     ("model", "Pages, tickets, false pages", "A", ONE, "one page"),
     ("model", "Pages, tickets, false pages", "C", NONE, "nobody has called it false"),
     ("model", "Missing values", "A", NONE, "every record is whole"),
