@@ -13,6 +13,7 @@ _INTERVAL: Final = fold("max", MODEL.of("raincheck_window_expected_interval_seco
 _OPEN: Final = {
     severity: or_zero(fold("sum", MODEL.of("raincheck_incident_active", severity=severity)), _INFO) for severity in ("page", "ticket")
 }
+_CHANGE: Final = ("subject", "statistic")
 _SEEN: Final = fold("sum", MODEL.rate("raincheck_feature_values_total"), "feature")
 
 NOW: Final = Row(
@@ -80,13 +81,13 @@ EVIDENCE: Final = Row(
         Panel(
             "What open incidents are about", "What has changed, and which way? Shares of the evidence, or of the events that break a rule.",
             "percentunit",
-            (Query(or_zero(fold("max", MODEL.of("raincheck_incident_subject_ratio"), "severity", "subject", "statistic", "direction"), _INFO),
+            (Query(or_zero(fold("max", MODEL.of("raincheck_incident_subject_ratio"), "severity", *_CHANGE, "direction"), _INFO),
                    "{{severity}}: {{subject}} {{statistic}} {{direction}}"),),
             width=8, runbook="ModelDrifted",
         ),
         Panel(
             "Effects", "By how much has it changed? Advisory: sizes in the statistic's own unit; they wake nobody.", "short",
-            (Query(or_zero(fold("max", MODEL.of("raincheck_effect", segment=""), "subject", "statistic"), _INFO),
+            (Query(or_zero(fold("max", MODEL.of("raincheck_effect", segment=""), *_CHANGE), _INFO),
                    "{{subject}} {{statistic}}"),),
             width=8,
         ),
