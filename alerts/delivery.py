@@ -81,7 +81,7 @@ DELIVERY: tuple[Row, ...] = (
     Row(
         "RaincheckTaskFailing", "ticket", f"sum by (job, task) {rose('raincheck_task_failures_total', '6h')} > 0", "",
         "the scheduled task {{ $labels.task }} failed",
-        "It runs again at its next time. Until then old windows and messages are not forgotten, and the state file grows.",
+        "It runs again at its next time. retention: until then the state file grows. backup: its copy gets older by the hour.",
         (
             Case("it failed once", {TASK: "_x5 1x60"}, "30m", (Fired({"job": "JOB", "task": "retention"}),)),
             Case("seven hours ago", {TASK: "_x5 1x400"}, "390m"),

@@ -7,6 +7,7 @@ from alerts.rule import Case, Fired
 from monitor.plan import Plan
 
 UP, READY, COMPONENT = series("up"), series("raincheck_ready"), "raincheck_component_up"
+RELOADED = series("raincheck_config_last_reload_successful")
 STATE, SOURCE = series(COMPONENT, component="state"), series(COMPONENT, component="source")
 ENGINE, COURIER = (series("raincheck_pipeline_heartbeat_timestamp_seconds", stage=stage) for stage in ("engine", "notify"))
 INTERVAL, INTERVAL_B, OTHER = (
@@ -16,7 +17,7 @@ INTERVAL, INTERVAL_B, OTHER = (
 
 PROCESS: tuple[Row, ...] = (
     Row(
-        "RaincheckAbsent", "page", "absent(up{JOB})", "5m",
+        "RaincheckAbsent", "page", "absent(up{JOB})", "2m",
         "nothing called raincheck is scraped",
         "No model is watched, or nobody would hear of it: Prometheus has no target of the job {{ $labels.job }}.",
         (
@@ -26,7 +27,7 @@ PROCESS: tuple[Row, ...] = (
         scope="all", keep="",
     ),
     Row(
-        "RaincheckDown", "page", "up{JOB} == 0", "3m",
+        "RaincheckDown", "page", "up{JOB} == 0", "2m",
         "raincheck on {{ $labels.instance }} does not answer",
         "Its models are not watched. Their alerts are held back, so that silence is not taken for good news.",
         (
@@ -57,7 +58,7 @@ PROCESS: tuple[Row, ...] = (
         scope="all",
     ),
     Row(
-        "RaincheckSourceUnreachable", "page", 'raincheck_component_up{JOB,component="source"} == 0', "3m",
+        "RaincheckSourceUnreachable", "page", 'raincheck_component_up{JOB,component="source"} == 0', "2m",
         "raincheck on {{ $labels.instance }} does not reach its brokers",
         "What is written meanwhile is read later, as long as the topics keep it. Nothing is judged until then.",
         (
@@ -72,6 +73,15 @@ PROCESS: tuple[Row, ...] = (
         (
             Case("for eleven minutes", {READY: "1 0x19"}, "12m", (Fired(A),)),
             Case("while it starts", {READY: "0x3 1x19"}, "12m"),
+        ),
+    ),
+    Row(
+        "RaincheckReloadFailed", "ticket", "raincheck_config_last_reload_successful{JOB} == 0", "",
+        "raincheck on {{ $labels.instance }} has refused its new configuration",
+        "It goes on with the old one. The next restart would not: a configuration with mistakes starts nothing.",
+        (
+            Case("the changed file has a mistake", {RELOADED: "1x4 0x10"}, "10m", (Fired(A),)),
+            Case("it was mended, and longer ago than an alert is kept", {RELOADED: "1 0 1x30"}, "20m"),
         ),
     ),
     Row(
@@ -97,7 +107,7 @@ def shards(plan: Plan) -> tuple[Row, ...]:
     infos = [series("raincheck_shard_info", f"{index}:9740", index=str(index)) for index in range(count)]
     return (
         Row(
-            "RaincheckShardMissing", "page", f"count(count by (index) (raincheck_shard_info{{JOB}})) < {count}", "5m",
+            "RaincheckShardMissing", "page", f"count(count by (index) (raincheck_shard_info{{JOB}})) < {count}", "2m",
             f"{{{{ $value }}}} of {count} parts of raincheck run",
             "The models of a part that is missing are not watched.",
             (

@@ -48,7 +48,7 @@ TRAFFIC: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "RaincheckPartitionsHeld", "ticket", "min_over_time(raincheck_kafka_paused_partitions{JOB}[30m]) > 0", "5m",
+        "RaincheckPartitionsHeld", "ticket", "min_over_time(raincheck_kafka_paused_partitions{JOB}[30m]) > 0", "2m",
         "{{ $value }} partitions of {{ $labels.topic }} have not been read for half an hour",
         "A damaged batch holds them, or they are far ahead of others in event time and wait for those.",
         (
@@ -88,7 +88,7 @@ def windows(plan: Plan) -> tuple[Row, ...]:
     old_s = late_min * 60 - 60
     return (
         Row(
-            "RaincheckWindowOverdue", "page", f"time() - {last} > 2 * {interval} + {slack_s} unless delta({last}[30m]) > 3600", "5m",
+            "RaincheckWindowOverdue", "page", f"time() - {last} > 2 * {interval} + {slack_s} unless delta({last}[30m]) > 3600", "2m",
             "{{ $labels.model }} has not been judged for {{ $value | humanizeDuration }}",
             "Its windows do not close. A backlog that is read at twice its own speed or faster is not told: it will be over.",
             (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import urllib.request
 
@@ -9,6 +10,7 @@ import pytest
 
 from monitor import wall
 from tests.paging.world import Paging, page
+from tests.river.world import raincheck
 from tests.services.served import until
 from tests.services.tools import tool
 
@@ -25,8 +27,13 @@ def test_a_night_on_call(paging: Paging) -> None:
     told = board.wait("shop-team-page", "ModelDrifted", "firing")
     assert [alert["labels"]["model"] for alert in told.alerts] == ["shop"]
     said = told.alerts[0]["annotations"]
-    assert "shop" in said["summary"]
-    assert "x3" in said["description"]
+    assert said["summary"] == "shop has drifted: x3 location up"
+    assert re.fullmatch(
+        r"Since \d{4}-\d\d-\d\d \d\d:00:00 \+0000 UTC: x3 location up \(\d+(\.\d+)?% of the evidence\)\. "
+        r"Chance alone gets this far at most once in \d+ days; pages begin at \d+\. Open the incident, .*",
+        said["description"],
+    )
+    assert raincheck(*said["runbook"].split()[1:]).startswith("# ModelDrifted\n")
     (incident,) = [one for one in paging.incidents("shop") if one["severity"] == "page"]
     assert "x3" in page(said["incident"])
     assert f"/incidents/{incident['id']}" in page(said["incident"])
@@ -55,7 +62,7 @@ def test_a_night_on_call(paging: Paging) -> None:
     until(lambda: prometheus.alerts("ModelBroken"))
     alertmanager.start()
     broken = board.wait("bank-team-page", "ModelBroken", "firing")
-    assert [alert["labels"]["model"] for alert in broken.alerts] == ["bank"]
+    assert [alert["annotations"]["summary"] for alert in broken.alerts] == ["bank: broken records: x2 missing"]
     until(lambda: alertmanager.alerts(alertname="ModelDrifted", severity="page"))
 
     # 5. Prometheus dies: what had waited need not wait again, and what fires is not taken for resolved

@@ -64,7 +64,7 @@ class Paging:
         receivers = folder / "receivers.yml"
         receivers.write_text(yaml.safe_dump([self.switchboard.receiver(name) for name in RECEIVERS]), encoding="utf-8")
         self.generate = ("alerts", "generate", "--config", str(self.config), "--out", str(self.rules), "--platform", "ops",
-                         "--receivers", str(receivers), "--runbooks", f"{self.url}/runbooks")  # fmt: skip
+                         "--receivers", str(receivers))  # fmt: skip
         raincheck(*self.generate)
         hurry(self.rules)
         self.alertmanager = Alertmanager(folder / "alertmanager", self.rules / "alertmanager.yml", remember="1s")
