@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -36,7 +37,9 @@ class Workshop(Executor):
 
     def _submitted(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in)
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in, initargs=(os.getpid(),)
+            )
         before = set(multiprocessing.active_children())
         future = self._pool.submit(fn, *args, **kwargs)
         self._workers |= set(multiprocessing.active_children()) - before  # a pool starts its process with its first work
@@ -54,7 +57,9 @@ class Workshop(Executor):
         pool.shutdown(wait=wait, cancel_futures=cancel_futures)
 
 
-def _settle_in() -> None:
+def _settle_in(daemon: int) -> None:
     # a daemon that is killed cannot end us, and we hold both ends of our pipes: Linux is asked to (PR_SET_PDEATHSIG is 1)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != daemon:  # it died while we were starting, too early to be told of: we would wait for ever
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal: whether to stop is for the daemon to say

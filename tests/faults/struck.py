@@ -9,7 +9,7 @@
 | learning:STEP,S | S seconds after this step of learning was handed to the pool |
 | answered | after the transaction that holds an answer or an announced event, before the reply |
 | backup:copied, :checked, :between, :renamed | while a copy of the state is made, which happens at once |
-| copying | lives, and makes a copy of the state at once |
+| copying | lives, and makes a copy of the state before it reads |
 | seconds:S | S seconds after its own beginning |
 | never | lives |
 """
@@ -110,12 +110,8 @@ def when_answered(_: str) -> None:
     after(SqliteStore, "save", heard)
 
 
-def copying(_: str) -> None:
-    after(Schedule, "start", lambda schedule: threading.Thread(target=schedule.backup, daemon=True).start())
-
-
 def in_backup(place: str) -> None:
-    copying("")
+    after(Schedule, "start", lambda schedule: threading.Thread(target=schedule.backup, daemon=True).start())
     match place:
         case "copied":
             after(backup, "_copy", lambda *_: die("backup copied"))
@@ -136,7 +132,7 @@ PLACES: dict[str, Callable[[str], object]] = {
     "learning": while_learning,
     "answered": when_answered,
     "backup": in_backup,
-    "copying": copying,
+    "copying": lambda _: after(Schedule, "start", Schedule.backup),
     "seconds": lambda seconds: threading.Timer(float(seconds), die, ["any instant"]).start(),
     "never": lambda _: None,
 }

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.faults.crossing import CALIBRATION, CUTS, END, NIGHT, SECOND, Account, Crossing
+from monitor.stores.backup import copies
+from monitor.stores.export import iso
+from tests.faults.crossing import CALIBRATION, CUTS, END, FIRST, NIGHT, SECOND, Account, Crossing
+from tests.river.world import HOUR_MS, START_MS, raincheck
 from tests.services.broker import Broker
 from tests.services.feed import Feed
+from tests.services.river import River
 
 pytestmark = pytest.mark.kafka
 
@@ -41,10 +47,14 @@ def held_to(
         found = crossing.cross(stretches)
     finally:
         crossing.close()
+    same(found, undisturbed)
+    return found
+
+
+def same(found: Account, undisturbed: Account) -> None:
     for part in ("verdicts", "incidents", "counts", "offsets", "outcomes"):
         assert found.export[part] == undisturbed.export[part], part
     assert found.messages == undisturbed.messages, "each at least once, and none that an undisturbed run does not send"
-    return found
 
 
 def test_the_story_has_what_can_go_wrong(undisturbed: Account) -> None:
@@ -99,3 +109,57 @@ def test_fifty_kills_change_nothing(
     with capsys.disabled():
         sys.stdout.write(f"\n{found.table()}\n")
     assert sum(found.blows.values()) >= 50
+
+
+# ---- a state that is lost, and a copy of it
+
+
+def test_a_damaged_state_goes_on_from_its_copy_as_if_nothing_had_happened(
+    undisturbed: Account, kafka_broker: Broker, feed: Feed, tmp_path: Path
+) -> None:
+    crossing = Crossing(kafka_broker, feed, tmp_path / "run")
+    state, config = crossing.river.state, str(crossing.river.config)
+    try:
+        crossing.stretch(FIRST.start, "never")
+        crossing.stretch(FIRST.stop + 6, "copying")  # after the copy the page opens, and is told
+        assert copies(state)[0].exists()
+        told = len(crossing.receiver.received)
+        with state.open("r+b") as file:
+            file.seek(state.stat().st_size // 2)
+            file.write(b"\x15" * 64)
+        refused = raincheck("state", "check", "--config", config, codes=(78,))
+        assert f"raincheck state restore {state}" in refused
+        daemon = crossing.river.start(ready=False)
+        assert daemon.process.wait(60) == 78, "not a loop of starts"
+        restored = json.loads(raincheck("state", "restore", "--config", config, "--json"))
+        assert restored["reaches"] == {"shop": iso(START_MS + (FIRST.start - 1) * HOUR_MS)}
+        assert len(restored["set_aside"]) >= 1
+        crossing.stretch(SECOND.start, "never")
+        crossing.stretch(SECOND.stop, "never")
+        found = crossing.finish()
+    finally:
+        crossing.close()
+    same(found, undisturbed)
+    assert len(crossing.receiver.received) > told > 0
+
+
+def test_a_state_has_one_daemon_at_a_time_and_no_command_under_it(river: River) -> None:
+    first = river.start()
+    second = river.start(ready=False)
+    assert second.process.wait(60) == 78
+    second.kill()
+    assert "in use by another raincheck" in str(second.lines)
+    for action in ("reset", "restore"):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "monitor", "state", action, str(river.state)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 78
+        assert "in use by another raincheck" in done.stderr
+    assert raincheck("state", "check", str(river.state)).endswith("well\n"), "looking is no trouble"
+    first.kill()
+    third = river.start()  # the lock went with the process, however it ended
+    assert third.terminate() == 0

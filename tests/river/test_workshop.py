@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
@@ -46,3 +48,14 @@ def test_leaving_does_not_wait_for_a_work_that_never_ends(workshop: Workshop) ->
 
 def test_an_interrupt_of_the_terminal_does_not_reach_the_work(workshop: Workshop) -> None:
     assert workshop.submit(signal.getsignal, signal.SIGINT).result(60) == signal.SIG_IGN
+
+
+def test_a_daemon_that_is_killed_while_the_process_is_starting_leaves_nobody() -> None:
+    """The reading ends when the last process that holds the other end is gone."""
+    program = (
+        "import os, signal\nfrom monitor.workshop import Workshop\n"
+        "if __name__ == '__main__':\n    Workshop().submit(os.getpid)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-P", "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
