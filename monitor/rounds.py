@@ -14,6 +14,7 @@ import queue
 import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ from monitor.learning import Due, Learned, perform
 from monitor.log import events
 from monitor.plan import Plan
 from monitor.sources.source import Absent, Assigned, Gap, Note, Recreated, Rewound, Source, Unreadable
+from monitor.stores.backup import remedy
 from monitor.stores.store import Store
 
 log = events("engine")
@@ -68,10 +70,7 @@ class Rounds:
             self.engine = Engine(plan, store.load())
         except (ValueError, msgspec.MsgspecError) as error:
             path = plan.state.path
-            raise Corrupt(
-                f"{path}: the state cannot be read by this release: {error}",
-                f"raincheck state check {path}, then raincheck state reset {path}",
-            ) from error
+            raise Corrupt(f"{path}: the state cannot be read by this release: {error}", remedy(Path(path))) from error
         self.board = Board(plan)
         self.board.restore(store, self.engine)
         self._codecs = codecs
