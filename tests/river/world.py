@@ -100,14 +100,15 @@ class Webhook:
 
 
 class Daemon:
-    """`raincheck run` as its own process; its log lines (JSON on stderr) are what tests wait for."""
+    """`raincheck run` as its own process; its log lines (JSON on stderr) are what tests wait for. `command` is a whole command line."""
 
     def __init__(
-        self, config: Path, *, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "monitor"), port: int = 0
-    ) -> None:
-        command = [sys.executable, "-P", *program, "run", "--config", str(config), "--port", str(port), "--log-format", "json"]
+        self, config: Path, *, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "monitor"), port: int = 0,
+        command: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        usual = [sys.executable, "-P", *program, "run", "--config", str(config), "--port", str(port), "--log-format", "json"]
         self.process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
+            command or usual, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
         )
         self.lines: list[dict[str, Any]] = []
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
