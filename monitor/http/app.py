@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.desk import Desk
@@ -20,6 +22,7 @@ from monitor.http.asks import BadRequest
 from monitor.http.guard import BodyLimit
 from monitor.http.pace import Pace
 from monitor.http.site import Site
+from monitor.http.turnstile import Turnstile
 from monitor.log import events
 
 log = events("http")
@@ -72,10 +75,20 @@ def create_app(desk: Desk, *, clock: Callable[[], int], count: Callable[[str, in
         return as_json({"error": "raincheck failed to answer; its log says why"}, 500)
 
     return Starlette(
-        routes=[*Api(desk).routes(), *site.routes()],
+        routes=in_turn([*Api(desk).routes(), *site.routes()]),
         middleware=[Middleware(Pace), Middleware(Frame, count=count), Middleware(BodyLimit)],
         exception_handlers={BadRequest: mistake, HTTPException: missing, Exception: crash},
     )
+
+
+def in_turn(routes: list[Route]) -> list[Route]:
+    """The same routes with everything that is drawn behind one turnstile; metrics and health are at hand, and wait for nobody."""
+    turnstile = Turnstile()
+    return [
+        route if asyncio.iscoroutinefunction(route.endpoint) or route.path.startswith(("/-/", "/metrics"))
+        else Route(route.path, turnstile(route.endpoint), methods=list(route.methods or ()))
+        for route in routes
+    ]  # fmt: skip
 
 
 class Frame:

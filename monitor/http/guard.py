@@ -26,6 +26,7 @@ from monitor.errors import Misconfigured
 from monitor.plan import Http
 from monitor.secrets import read_secret, reveal
 
+HEADER_BYTES: Final = 16 * 1024
 BODY_BYTES: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
 
@@ -117,8 +118,13 @@ def read_token(http: Http) -> str | None:
         return None
 
 
+def head_bytes(scope: Scope) -> int:
+    """Size of what a request asks for and of its headers: a head that comes whole is not limited by whoever reads it in pieces."""
+    return len(scope["raw_path"]) + len(scope["query_string"]) + sum(len(name) + len(value) for name, value in scope["headers"])
+
+
 class BodyLimit:
-    """Reads the whole body before the application sees the request: at most 64 kB, within ten seconds."""
+    """Reads the whole body before the application sees the request: at most 64 kB, within ten seconds, after a head of 16 kB."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -126,6 +132,9 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if head_bytes(scope) > HEADER_BYTES:
+            await _plain(send, 431, f"path, query and headers are larger than {HEADER_BYTES} bytes")
             return
         try:
             body = await asyncio.wait_for(self._read(scope, receive), BODY_SECONDS)

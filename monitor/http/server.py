@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
@@ -11,15 +10,13 @@ from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from monitor.errors import Misconfigured
+from monitor.http.connection import CONNECTIONS, Impatient
+from monitor.http.guard import HEADER_BYTES
 from monitor.log import events
 
 log = events("http")
-CONNECTIONS: Final = 128  # a scrape storm of fifty fits; each costs a socket and some 20 kB
-HEADER_BYTES: Final = 16 * 1024
-HEADER_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 30
 STOP_SECONDS: Final = 5
 
@@ -97,34 +94,6 @@ class _Announcing(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.answering.set()
-
-
-class Impatient(H11Protocol):
-    """A connection has ten seconds for the head of each request: uvicorn alone waits for a first one for ever (slow-loris)."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
-
-    def handle_events(self) -> None:
-        before = id(self.cycle)
-        super().handle_events()
-        if id(self.cycle) != before:  # a head is complete; idle time until the next one is uvicorn's to limit
-            self._head_timer.cancel()
-
-    def data_received(self, data: bytes) -> None:
-        # uvicorn declares `cycle` as always there; before the first request it is None
-        if getattr(self.cycle, "response_complete", False) and self._head_timer.cancelled():
-            self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
-        super().data_received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_timer.cancel()
-        super().connection_lost(exc)
-
-    def _give_up(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
 
 
 def listen(bind: str, port: int) -> socket.socket:

@@ -30,7 +30,7 @@ def shop(path: Path) -> Iterator[Office]:
     for hours, shifted in ((range(QUIET), None), (range(QUIET, HOURS), 3)):
         inputs, outputs = events(hours, shifted=shifted)
         for topic, records in (("in", inputs), ("out", outputs)):
-            bus.extend(topic, records)
+            bus.extend(topic, list(records))
         while office.turn(0):
             pass
     try:

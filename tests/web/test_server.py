@@ -9,6 +9,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+import monitor.http.connection
 import monitor.http.server
 from monitor.errors import Misconfigured
 from monitor.http import Server
@@ -71,7 +72,7 @@ def test_a_server_is_started_once(server: Server) -> None:
 
 @pytest.mark.parametrize("first", [b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 def test_a_head_that_does_not_come_costs_its_sender_the_connection(server: Server, first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor.http.server, "HEADER_SECONDS", 0.05)
+    monkeypatch.setattr(monitor.http.connection, "HEADER_SECONDS", 0.05)
     port = server.start()
     with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
         line.sendall(first)
@@ -79,7 +80,7 @@ def test_a_head_that_does_not_come_costs_its_sender_the_connection(server: Serve
 
 
 def test_a_slow_second_request_on_a_kept_connection_is_cut_off_as_well(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor.http.server, "HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(monitor.http.connection, "HEADER_SECONDS", 0.2)
     port = server.start()
     with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
         line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -96,22 +97,6 @@ def test_a_head_without_end_is_refused(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
         line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Large: " + b"y" * 40_000)
         assert line.recv(64).startswith(b"HTTP/1.1 400")
-
-
-def test_beyond_the_cap_a_connection_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor.http.server, "CONNECTIONS", 4)
-    server = Server(hello, port=0)
-    port = server.start()
-    held = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(4)]
-    try:
-        for line in held:  # each answered once, so that the server surely knows of it
-            line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert line.recv(64).startswith(b"HTTP/1.1 ")
-        assert httpx.get(f"http://127.0.0.1:{port}", trust_env=False).status_code == 503
-    finally:
-        for line in held:
-            line.close()
-        server.stop()
 
 
 def test_a_handler_that_fails_answers_500_and_says_nothing_of_its_insides(

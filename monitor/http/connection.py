@@ -1,0 +1,95 @@
+"""One connection of the web side, and what uvicorn does not limit: heads that dribble, answers nobody takes, idlers in a full house.
+
+1. The head of each request has ten seconds: uvicorn alone waits for a first one for ever (slow-loris).
+2. An answer that its reader does not take within thirty seconds is thrown away with the connection. Closing would not do:
+   a transport with something left to send waits for its reader, and a reader that acknowledges and never reads keeps it so for days.
+3. Answers that wait for their readers hold at most 64 MB in all; beyond that the one that has waited longest goes.
+4. A new connection in a full house takes the place of the one that has been idle longest, or else of the one whose answer has waited
+   longest for its reader: a hundred silent connections would lock out Prometheus. Only where all are busy it is told to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Final
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+CONNECTIONS: Final = 128  # a scrape storm of fifty fits; each costs a socket and some 20 kB
+HEADER_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 30.0
+HELD_BYTES: Final = 64 * 1024 * 1024
+
+
+class Impatient(H11Protocol):
+    """uvicorn's connection within these limits."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # told of whatever is not taken at once, and when all of it has been
+        self._taking: asyncio.TimerHandle | None = None
+        self._since = self.loop.time()
+        self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
+        others = [c for c in self.connections if isinstance(c, Impatient) and c is not self and c.waits_for_them]
+        if len(self.connections) >= CONNECTIONS and others:
+            min(others, key=lambda c: (c._taking is not None, c._since)).leave()
+
+    @property
+    def waits_for_them(self) -> bool:
+        """No request is under way: the other side has to ask, or to take what is there."""
+        return bool(getattr(self.cycle, "response_complete", True))
+
+    def leave(self) -> None:
+        """Lets go of the connection at once, and makes room for another; what is not taken yet is thrown away, the kernel's part too."""
+        self.connections.discard(self)
+        line = self.transport.get_extra_info("socket")
+        if line is not None:  # a socket that is merely closed keeps what it could not send, with its reader's door shut, for many minutes
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def handle_events(self) -> None:
+        before = id(self.cycle)
+        super().handle_events()
+        if id(self.cycle) != before:  # a head is complete; idle time until the next one is uvicorn's to limit
+            self._head_timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        # uvicorn declares `cycle` as always there; before the first request it is None
+        if getattr(self.cycle, "response_complete", False) and self._head_timer.cancelled():
+            self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        self._since = self.loop.time()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._since = self.loop.time()
+        self._taking = self.loop.call_later(ANSWER_SECONDS, self.leave)
+        waiting = sorted((c for c in self.connections if isinstance(c, Impatient) and c._taking is not None), key=lambda c: c._since)
+        held = sum(c.transport.get_write_buffer_size() for c in waiting)
+        for connection in waiting[:-1]:
+            if held <= HELD_BYTES:
+                break
+            held -= connection.transport.get_write_buffer_size()
+            connection.leave()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_timer.cancel()
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
