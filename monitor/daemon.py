@@ -8,18 +8,17 @@ loses nothing: save, leave, and begin again as the same process. All verdicts be
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from types import FrameType
 
 from monitor import wall
 from monitor.changes import Changes
 from monitor.errors import Misconfigured, Transient
 from monitor.http import Server, create_app
+from monitor.insistence import insistence
 from monitor.log import events
 from monitor.office import Office
 from monitor.plan import Plan, sharded
@@ -66,9 +65,19 @@ def run(read: Callable[[], Plan], *, port: int | None = None) -> int:
     `port` overrides the plan's (0: a free one, which is logged).
     """
     plan, stop, reload, supervisor = read(), threading.Event(), Reload(read), Supervisor()
-    previous = {number: signal.signal(number, _stopper(stop)) for number in (signal.SIGTERM, signal.SIGINT)}
-    previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, reload.hangup)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # what came while one process took the other's place is heard now
+    with insistence(lambda number: _stopping(number, stop)):
+        before = signal.signal(signal.SIGHUP, reload.hangup)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # what came while one process took the other's place is heard now
+        try:
+            _live(plan, stop, reload, supervisor, port)
+        finally:
+            signal.signal(signal.SIGHUP, before)
+    log.info("stopped")
+    return AGAIN if reload.accepted and not stop.is_set() else 0
+
+
+def _live(plan: Plan, stop: threading.Event, reload: Reload, supervisor: Supervisor, port: int | None) -> None:
+    """From the first connection to the last, under one plan."""
     source = source_of(plan)
     store = SqliteStore(plan.state.path)
     with Workshop() as pool:
@@ -93,15 +102,11 @@ def run(read: Callable[[], Plan], *, port: int | None = None) -> int:
             with ExitStack() as leaving:  # each step whatever became of the others; what is pushed first is done last
                 if reload.accepted:
                     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-                for number, handler in previous.items():
-                    leaving.callback(signal.signal, number, handler)
                 leaving.callback(server.stop)
                 leaving.callback(office.stop, STOP_BUDGET_S / 2)
                 leaving.callback(pool.shutdown)  # learning that runs is asked for again after the next start
                 leaving.callback(schedule.stop)
                 leaving.callback(supervisor.reloading if reload.accepted else supervisor.stopping)
-    log.info("stopped")
-    return AGAIN if reload.accepted and not stop.is_set() else 0
 
 
 def _given(office: Office) -> None:
@@ -130,12 +135,6 @@ def turn_until(office: Office, stop: threading.Event, supervisor: Supervisor, re
         supervisor.round(office.health(), lambda: status_line(office.models(), office.source.status()))
 
 
-def _stopper(stop: threading.Event):  # type: ignore[no-untyped-def]
-    def handle(number: int, frame: FrameType | None) -> None:
-        del frame
-        if stop.is_set():
-            os._exit(1)  # asked twice: leave at once; the last transaction is the state
-        log.info("stopping", signal=signal.Signals(number).name)
-        stop.set()
-
-    return handle
+def _stopping(number: signal.Signals, stop: threading.Event) -> None:
+    log.info("stopping", signal=number.name)
+    stop.set()

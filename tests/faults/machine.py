@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Delays what SQLite waits for when it commits; the delay goes on although a signal comes, as that of a disk does.
+# Says so and delays what SQLite waits for when it commits; the delay goes on although a signal comes, as that of a disk does.
 _SLOW = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 static void wait_for_disk(void) {
     double seconds = atof(getenv("SLOW_DISK_S"));
     struct timespec left = {(time_t)seconds, (long)((seconds - (time_t)seconds) * 1e9)};
+    if (write(2, "the disk is slow\\n", 17) < 0) {}
     while (nanosleep(&left, &left) && errno == EINTR) {}
 }
 

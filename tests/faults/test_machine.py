@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from monitor.errors import EXIT_CRASH
 from tests.conftest import missing
 from tests.faults.conftest import Calm
 from tests.faults.machine import SmallDisk, Unavailable, slow_disk, unwritable
 from tests.faults.witness import BRISK, Witness
-from tests.river.world import HOUR_MS, START_MS, Daemon, raincheck
+from tests.river.world import HOUR_MS, START_MS, raincheck
 from tests.services.broker import Broker
 from tests.services.feed import Feed
 from tests.services.river import PER_HOUR, River
@@ -76,25 +77,30 @@ def test_a_full_disk_holds_reading_back_and_costs_nothing(cramped: River, disk: 
     whole(calm.holds(cramped, 8), 9)
 
 
-def test_a_disk_that_is_full_when_the_daemon_is_killed(cramped: River, disk: SmallDisk, calm: Calm) -> None:
-    """What was held back is read again; a start on the full disk is refused in words, and never told to throw the state away."""
+def test_killed_and_refused_on_a_full_disk(cramped: River, disk: SmallDisk, calm: Calm) -> None:
+    """What was held back is read again; a start on a full disk is refused in words, and nobody is told to throw the state away."""
     daemon = cramped.start(program=BRISK)
-    cramped.send(range(4))
-    cramped.when_closed(daemon, 2)
+    cramped.send(range(3))
+    cramped.when_closed(daemon, 1)
     disk.fill()
-    cramped.send(range(4, 9))
+    cramped.send(range(3, 6))
     daemon.wait_for("held_back")
     daemon.kill()
+    disk.free()
+    daemon = cramped.start(program=BRISK)
+    cramped.when_closed(daemon, 4)
+    assert daemon.terminate() == 0
+    disk.fill()
     refused = cramped.start(ready=False, program=BRISK)
-    if refused.process.wait(60) is not None:
-        assert refused.process.returncode == 78
-        refused.kill()
-        told = json.dumps(refused.lines)
-        assert "state.path" in told
-        assert "space" in told
-        assert "reset" not in told, "the state is well: nobody should be told to give it up"
+    assert refused.process.wait(60) == 78
+    refused.kill()
+    told = json.dumps(refused.lines)
+    assert "state.path" in told
+    assert "space" in told
+    assert "reset" not in told, "the state is well"
     disk.free()
     again = cramped.start(program=BRISK)
+    cramped.send(range(6, 9))
     cramped.when_closed(again, 7)
     assert again.terminate() == 0
     whole(calm.holds(cramped, 8), 9)
@@ -133,7 +139,7 @@ def test_a_read_only_disk_is_refused_at_the_start(cramped: River, disk: SmallDis
     disk.read_only(False)
 
 
-SLOW_S = 1.5
+SLOW_S = 0.7
 
 
 def slowed(tmp_path: Path, seconds: float) -> dict[str, str]:
@@ -178,18 +184,19 @@ def test_told_to_stop_under_load_and_started_again(river: River, calm: Calm) -> 
 
 def test_told_twice_it_leaves_at_once(river: River, tmp_path: Path) -> None:
     """Also where the disk does not answer: the first signal waits for a transaction that takes longer than anybody would."""
-    daemon = river.start(program=BRISK, env=slowed(tmp_path, 0))
-    assert daemon.terminate() == 0
-    stuck = river.start(ready=False, program=BRISK, env={"LD_PRELOAD": str(tmp_path / "slow.so"), "SLOW_DISK_S": "600"})
-    stuck.wait_for("http_listening")
+    assert river.start(program=BRISK).terminate() == 0
+    river.send(range(3))
+    stuck = river.start(ready=False, program=BRISK, env=slowed(tmp_path, 600))
+    assert stuck.wait_for("unreadable")["text"] == "the disk is slow\n"
     stuck.process.send_signal(signal.SIGTERM)
-    try_again(stuck)
-    assert stuck.process.wait(30) != 0, "it did not leave in order"
-
-
-def try_again(daemon: Daemon) -> None:
-    daemon.wait_for("stopping")
-    daemon.process.send_signal(signal.SIGTERM)
+    stuck.wait_for("stopping")
+    stuck.process.send_signal(signal.SIGTERM)
+    assert stuck.process.wait(30) == EXIT_CRASH
+    stuck.kill()
+    assert "stopped" not in [line["event"] for line in stuck.lines], "it did not leave in order"
+    again = river.start(program=BRISK)
+    river.when_closed(again, 1)
+    assert again.terminate() == 0
 
 
 def test_dead_letters_on_a_full_disk_are_counted_and_hold_nobody_up(
