@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import queue
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -36,6 +38,7 @@ from monitor.stores.store import Store
 log = events("engine")
 T = TypeVar("T")
 TICK_S = 5.0
+LIVES = 3  # a learning process that something ended says nothing about what is learnt; one that its work ends does so again
 FRESH_MS = 15_000  # sources probe every five seconds: what is older was said before they lost touch
 
 
@@ -78,6 +81,7 @@ class Rounds:
         self._inbox: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self._answered: list[tuple[Future[Any], Any]] = []
         self._learning: dict[str, tuple[Due, Future[Learned]]] = {}
+        self._deaths: Counter[str] = Counter()  # of the learning process, in a row and by model
         self._unsaved: Changes | None = None
         self.worked_s = 0.0  # spent on folding and judging since the last save
         self._saved_at = self._ticked_at = wall.monotonic()
@@ -212,6 +216,9 @@ class Rounds:
             if future.done():
                 del self._learning[model]
                 learned = self._outcome(due, future)
+                if learned is None:
+                    continue
+                del self._deaths[model]
                 log.info("learnt", model=model, step=due.step, reason=learned.reason)
                 try:
                     self.engine.learned(learned)
@@ -219,10 +226,19 @@ class Rounds:
                     self.engine.learned(self._failed(due, error))
                 self.save()
 
-    def _outcome(self, due: Due, future: Future[Learned]) -> Learned:
-        """What a step of learning brought; one that failed is asked for again later, and the other models are watched meanwhile."""
+    def _outcome(self, due: Due, future: Future[Learned]) -> Learned | None:
+        """What a step of learning brought; one that failed is asked for again later, and the other models are watched meanwhile.
+
+        None: its process was ended from outside (out of memory, by hand). It is done again at once, so that verdicts do not depend on it.
+        """
         try:
             return future.result()
+        except BrokenProcessPool as error:
+            self._deaths[due.model] += 1
+            if self._deaths[due.model] < LIVES:
+                log.warning("learning_ended", model=due.model, step=due.step, why=str(error))
+                return None
+            return self._failed(due, error)
         except Exception as error:  # noqa: BLE001 - whatever it was, the daemon lives on
             return self._failed(due, error)
 

@@ -26,6 +26,7 @@ class Schedule:
 
     def __init__(self, office: Office) -> None:
         self._office = office
+        self._jobs: dict[str, Callable[[], None]] = {}
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -39,6 +40,10 @@ class Schedule:
     def stop(self) -> None:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+    def now(self, name: str) -> None:
+        """Does a job at once, on the caller's thread; counted as ever. KeyError for a name that is none."""
+        self._jobs[name]()
 
     def retention(self) -> None:
         """Forgets windows, resolved incidents and delivered alerts older than `state.keep`."""
@@ -73,4 +78,5 @@ class Schedule:
                 return
             metrics.set("raincheck_task_last_success_timestamp_seconds", wall.now_ms() / 1000, task=name)
 
+        self._jobs[name] = counted
         self._scheduler.add_job(counted, "cron", id=name, **when)

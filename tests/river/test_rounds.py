@@ -234,6 +234,39 @@ def test_learning_that_fails_ends_nothing_and_is_asked_for_again(
     assert len(life.events()) > 2 * 24 * 12, "windows are closed and saved meanwhile"
 
 
+class Mortal(Killed):
+    """A pool whose worker dies at the first works, and then does them."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self.deaths = deaths
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = super().submit(fn)
+        if self.works > self.deaths:
+            future = Future()
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_a_learning_process_that_is_killed_changes_nothing_of_what_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def learnt(pool: Executor) -> list[Any]:
+        with monkeypatch.context() as patch:
+            life = Life(patch, pool=pool)
+            for hour in range(7 * 24 + 1):
+                life.passed_s = (hour + 1) * 3600.0
+                life.send(*range(hour * 60, hour * 60 + 60, 5))
+                life.rounds.turn(0)
+                while life.rounds.engine.due():
+                    life.rounds.turn(0)
+            assert life.ear.failed == []
+            return [row for row in life.store.inputs() if row.kind == "learned"]
+
+    undisturbed = learnt(Mortal(0))
+    assert [row.body["step"] for row in undisturbed][:2] == ["cuts", "calibration"]
+    assert learnt(Mortal(2)) == undisturbed
+
+
 def test_a_state_that_this_release_cannot_read_is_refused_with_the_command_that_helps() -> None:
     """Exit code 1 would have a service manager try again for ever."""
     store = MemoryStore()

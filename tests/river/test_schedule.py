@@ -1,0 +1,58 @@
+"""Coarse jobs: each is counted, and its failure told, whatever it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor import config
+from monitor.changes import Changes, Mark
+from monitor.office import Office
+from monitor.schedule import Schedule
+from monitor.sinks.memory import MemoryNotifier
+from monitor.sources.memory import Bus, MemorySource
+from monitor.stores.backup import copies
+from monitor.stores.sqlite import SqliteStore, check
+
+MODEL = {"owner": "team", "schema": {"features": {"x": {"kind": "numeric"}}}}
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    plan = config.compile({"state": {"path": str(tmp_path / "state.db")}, "models": {"m": MODEL}, "owners": {"team": {}}})
+    made = Office(plan, MemorySource(Bus(), {}), SqliteStore(plan.state.path), lambda metrics: MemoryNotifier(plan), ticks=False)
+    made.start()
+    yield made
+    made.stop(1.0)
+
+
+def counted(office: Office, what: str, task: str) -> bool:
+    return f'raincheck_task_{what}_total{{task="{task}"}} 1.0' in office.metrics().decode()
+
+
+def test_a_copy_beside_a_running_daemon_holds_what_was_saved(office: Office) -> None:
+    schedule, state = Schedule(office), Path(office.plan.state.path)
+    office.store.save(Changes(marks={"in/0": Mark(7, 9, 7)}))
+    schedule.now("backup")
+    assert counted(office, "runs", "backup")
+    assert not counted(office, "failures", "backup")
+    copy = copies(state)[0]
+    assert check(copy) == []
+    reader = SqliteStore(copy, reader=True)
+    assert reader.load().marks == {"in/0": Mark(7, 9, 7)}
+    reader.close()
+
+
+def test_a_copy_that_cannot_be_made_is_counted_and_leaves_the_older_one(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule, newest = Schedule(office), copies(Path(office.plan.state.path))[0]
+    newest.write_bytes(b"the copy of an hour ago")
+
+    def full(path: Path) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("monitor.stores.backup.durable", full)
+    schedule.now("backup")
+    assert counted(office, "failures", "backup")
+    assert newest.read_bytes() == b"the copy of an hour ago"
