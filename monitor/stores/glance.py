@@ -12,6 +12,7 @@ import msgspec
 from monitor.changes import ReferenceRow, WindowRow
 from monitor.errors import Transient
 from monitor.stores.store import Store
+from monitor.stores.tables import rows
 from monitor.verdict import Verdict
 
 _decode = msgspec.msgpack.decode
@@ -36,22 +37,23 @@ class SqliteGlance:
 
     def windows(self, model: str, from_ms: int, until_ms: int) -> Iterator[WindowRow]:
         """Windows that start in [from, until), in order, read in one go: an open read would hold back SQLite's checkpoints."""
-        asked = "SELECT verdict, form, columns FROM windows WHERE model = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms"
-        for verdict, form, columns in self._asked(asked, (model, from_ms, until_ms)):
-            yield WindowRow(_decode(verdict, type=Verdict), form, _decode(columns, type=dict[str, bytes]))
+        tail = "WHERE model = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms"
+        for _, _, _, _, verdict, form, columns, _ in self._asked("windows", tail, (model, from_ms, until_ms)):
+            yield WindowRow(
+                msgspec.msgpack.decode(verdict, type=Verdict), form, msgspec.msgpack.decode(columns, type=dict[str, bytes])
+            )  # fmt: skip
 
     def reference(self, name: str) -> ReferenceRow | None:
-        rows = self._asked('SELECT name, model, body, chain FROM "references" WHERE name = ?', (name,))
-        return ReferenceRow(*rows[0]) if rows else None
+        return next((ReferenceRow(*row) for row in self._asked("references", "WHERE name = ?", (name,))), None)
 
-    def _asked(self, query: str, arguments: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    def _asked(self, table: str, tail: str, arguments: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
             db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0)
         except sqlite3.Error as error:
             raise Transient(f"{self._path}: {error}") from error
         try:
-            return db.execute(query, arguments).fetchall()
-        except sqlite3.Error as error:
+            return list(rows(db, table, tail, arguments))
+        except (sqlite3.Error, ValueError) as error:  # a damaged row ends the daemon where it is judged by, not where it is drawn
             raise Transient(f"{self._path}: {error}") from error
         finally:
             db.close()

@@ -234,11 +234,10 @@ def test_a_copy_is_whole_and_the_one_before_it_is_kept(state: Path) -> None:
 def test_saving_goes_on_while_a_copy_is_made_and_the_copy_is_of_one_moment(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SqliteStore(state)
     before = everything(state)
-    whole = backup.check
 
     def saved_meanwhile(path: Path) -> list[str]:
         store.save(Changes(counts=Counter({("m", "late"): 1})))
-        return whole(path)
+        return check(path)
 
     monkeypatch.setattr(backup, "check", saved_meanwhile)
     assert everything(back_up(state)) == before
