@@ -19,6 +19,7 @@ from monitor.errors import Misconfigured, Transient
 Done: TypeAlias = Literal["created", "updated", "unchanged"]
 _Answer = TypeVar("_Answer")
 _PERMISSIONS: Final = "a service account with the role Editor, or with folders:create, dashboards:create and dashboards:write"
+_ADDRESS: Final = "http://HOST:PORT or https://HOST/PATH"
 _LONGEST: Final = 300  # of what the other side says: it may be a page of HTML
 
 
@@ -104,8 +105,10 @@ class Grafana:
             raise Misconfigured.of("has a certificate that is not trusted", origin="--url", value=self.url, right=right) from error
         except requests.exceptions.JSONDecodeError as error:
             raise self._no_grafana("its answer is no JSON") from error
-        except requests.ConnectionError as error:
-            raise Transient(f"{self.url} cannot be reached: {type(error.__cause__ or error).__name__}") from error
+        except requests.exceptions.InvalidURL as error:
+            raise Misconfigured.of("is no address", origin="--url", value=self.url, right=_ADDRESS) from error
+        except requests.RequestException as error:
+            raise Transient(f"{self.url} cannot be reached: {type(error).__name__}") from error
         if not isinstance(answer, dict):
             raise self._no_grafana("its answer is no JSON object")
         return answer
@@ -137,16 +140,15 @@ def _parts(url: str) -> dict[str, Any]:
     >>> _parts("https://grafana.example:8443/monitoring")
     {'protocol': 'https', 'host': 'grafana.example', 'port': 8443, 'url_path_prefix': 'monitoring/'}
     """
-    right = "http://HOST:PORT or https://HOST/PATH"
     try:
         split = urlsplit(url)
         port, host = split.port, split.hostname
     except ValueError as error:
-        raise Misconfigured.of("is no address", origin="--url", value=url, right=right) from error
+        raise Misconfigured.of("is no address", origin="--url", value=url, right=_ADDRESS) from error
     if split.username is not None or split.password is not None:
-        raise Misconfigured.of("holds a user or password", origin="--url", right=f"{right}, and --token-file FILE")
+        raise Misconfigured.of("holds a user or password", origin="--url", right=f"{_ADDRESS}, and --token-file FILE")
     if split.scheme not in {"http", "https"} or not host or split.query or split.fragment:
-        raise Misconfigured.of("is no address of a server", origin="--url", value=url, right=right)
+        raise Misconfigured.of("is no address of a server", origin="--url", value=url, right=_ADDRESS)
     path = split.path.strip("/")
     return {"protocol": split.scheme, "host": f"[{host}]" if ":" in host else host, "port": port, "url_path_prefix": path and path + "/"}
 

@@ -69,9 +69,11 @@ def generate(args: argparse.Namespace) -> int:
 
 
 def push(args: argparse.Namespace) -> int:
-    from monitor.errors import EXIT_CRASH, Transient
+    from monitor.errors import EXIT_CRASH, Misconfigured, Transient
 
     address("--pages", args.pages)
+    if not 0 < args.timeout <= 600:
+        raise Misconfigured.of("is no time to wait", origin="raincheck dashboards", field="--timeout", value=args.timeout, right="1 to 600")
     boards, secret = given(args.source, args.pages), token(args.token_file)
     try:
         from dashboards.grafana import Grafana

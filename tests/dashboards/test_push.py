@@ -204,6 +204,17 @@ def test_an_address_that_is_none(url: str, words: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_host_that_cannot_be(fake: FakeGrafana) -> None:
+    with pytest.raises(Misconfigured, match="is no address"):
+        Grafana("http://.example", EDITOR).folder("raincheck", "raincheck")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "1e9"])
+def test_a_time_that_is_none(fake: FakeGrafana, said: Said, seconds: str) -> None:
+    code, text = said(fake, "--timeout", seconds)
+    assert (code, "--timeout" in text, fake.asked) == (78, True, [])
+
+
 @pytest.mark.parametrize(("text", "words"), [("", "is empty"), ("two words", "more than a token"), ("a\nb", "more than a token")])
 def test_a_file_that_holds_no_token(fake: FakeGrafana, said: Said, text: str, words: str) -> None:
     code, told = said(fake, token=text)
