@@ -38,6 +38,7 @@ class Telemetry:
         self.beats: dict[str, float] = {}
         self.components: dict[str, bool] = {"state": True}
         self._told: dict[tuple[str, ...], int] = {}
+        self._source: tuple[bool, str | None] | None = None  # what was last told of it: is it up, and why not
         self._advisor = Advisor(plan)
         self._versions: dict[str, tuple[str, ...]] = {}
         self._folded: set[str] = set()
@@ -126,7 +127,8 @@ class Telemetry:
 
     def ticked(self, engine: Engine, source: Source) -> None:
         m, status = self.metrics, source.status()
-        if status.connected != self.components.get("source"):
+        if (status.connected, status.cause) != self._source:  # a better cause may be known only after some attempts
+            self._source = status.connected, status.cause
             told = log.info if status.connected else log.warning
             told("source_up" if status.connected else "source_down", cause=status.cause, contact_age_ms=status.contact_age_ms)
         self.component("source", status.connected)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.services.broker import Broker, Unavailable
 from tests.services.feed import Feed
+from tests.services.fortress import Fortress, fortress_in
 from tests.services.river import River
 
 # shared machines are slow at times, which is no failure of anything
@@ -46,6 +47,13 @@ def kafka_broker(broker_process: Broker) -> Broker:
     else:
         broker_process.start()
     return broker_process
+
+
+@pytest.fixture(scope="session")
+def fortress(tmp_path_factory: pytest.TempPathFactory, broker_process: Broker) -> Iterator[Fortress]:
+    """A second broker behind logins and certificates. Started where the shared one could be: what is missing is said there."""
+    with fortress_in(tmp_path_factory.mktemp("fortress")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Reads a configuration and lists every mistake with its line, or says in words what it promises. Exit code 78 for mistakes."""
+"""Reads a configuration and lists every mistake with its line, or says in words what it promises. Exit code 78 for mistakes.
+
+With --connect the brokers are asked, too: exit code 1 where they do not let us in, or a topic is not there yet.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ HELP = "list every mistake in a configuration, or say in words what it promises"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", metavar="FILE", help="a YAML or JSON configuration")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema for editors instead")
+    parser.add_argument("--connect", action="store_true", help="ask the brokers as well: may we in, and are the topics there?")
     parser.add_argument("--without-files", action="store_true", help="accept named files (secrets, certificates) that are not here")
 
 
@@ -21,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from monitor.check import summary, summary_json
     from monitor.config import load
     from monitor.config.editors import schema_text
-    from monitor.errors import EXIT_CONFIG, Misconfigured
+    from monitor.errors import EXIT_CONFIG, EXIT_CRASH, EXIT_OK, Misconfigured
 
     if args.schema:
         sys.stdout.write(schema_text())
@@ -35,5 +39,20 @@ def run(args: argparse.Namespace) -> int:
         payload = {"ok": False, "error": "misconfigured", "mistakes": [mistake.as_json() for mistake in error.mistakes]}
         show(args, payload, f"{error}\n{count} mistake{'' if count == 1 else 's'}.")
         return EXIT_CONFIG
-    show(args, summary_json(plan), summary(plan))
-    return 0
+    payload, text = summary_json(plan), summary(plan)
+    if not args.connect:
+        show(args, payload, text)
+        return EXIT_OK
+    if plan.kafka is None:
+        raise Misconfigured.of(
+            "is missing, so there is nobody to connect to", origin=args.file, field="kafka", right="kafka: {bootstrap: [host:port]}"
+        )
+    from monitor.sources.kafka_reach import ask
+
+    topics = {stream.topic for stream in plan.streams.values()}
+    if plan.dead_letter.to == "topic" and plan.dead_letter.topic is not None:
+        topics.add(plan.dead_letter.topic)
+    found = ask(plan.kafka, topics)
+    asked = {"cause": found.cause, "topics": {name: {"state": t.state, "partitions": t.partitions} for name, t in found.topics.items()}}
+    show(args, payload | {"connect": asked}, "\n".join([text, *found.words()]))
+    return EXIT_OK if found.well else EXIT_CRASH

@@ -64,26 +64,31 @@ class Link:
         pause = min(self._retry_at, deadline) - wall.monotonic()
         if self._closing.wait(max(0.0, pause)) or wall.monotonic() < self._retry_at:
             return False
-        tls = None
         try:
             tls = context(self._plan.security)
             cause = reach(self._plan.bootstrap, tls)
             if cause is None:
                 arguments = {**client_arguments(self._plan, tls), **self._limit}
                 self.client = KafkaClient(arguments, self._streams, self._plan.group or None, self._most)
-        except (OSError, Misconfigured) as error:  # a file was taken away or changed while we run
-            cause = str(error)
-        except Exception as error:  # noqa: BLE001 - failing to connect and failing to log in are the same time-out; the client's log knows
-            self.count(type(error).__name__)
-            cause = self._causes.best() or f"{type(error).__name__}: {error}"
-            if tls is None and speaks_tls(self._plan.bootstrap):
-                cause = f"this port speaks TLS, and the protocol in use is {self._plan.security.protocol}"
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is tried again
+            if not isinstance(error, (OSError, Misconfigured)):
+                self.count(type(error).__name__)
+            cause = self.explain(error)
         if cause is not None:
             self.lost(cause)
             self.back_off()
             return False
         self._built = wall.monotonic()
         return True
+
+    def explain(self, error: Exception) -> str:
+        """Why building a client failed: failing to connect and failing to log in are the same time-out, but the client's log knows."""
+        if isinstance(error, (OSError, Misconfigured)):  # the port, or a file that was taken away or changed while we run
+            return str(error)
+        protocol = self._plan.security.protocol
+        if not protocol.endswith("SSL") and speaks_tls(self._plan.bootstrap):
+            return f"this port speaks TLS, and the protocol in use is {protocol}"
+        return self._causes.best() or f"{type(error).__name__}: {error}"
 
     def back_off(self) -> None:
         """Put the next attempt off: twice as long after each failure in a row, with jitter, since brokers come back to many clients."""

@@ -108,7 +108,7 @@ class TopicWatch:
             try:
                 if admin is None:
                     admin = self._connect()
-                found = {row["name"]: _topic(row) for row in admin.describe_topics(self._topics)}
+                found = {row["name"]: topic_of(row) for row in admin.describe_topics(self._topics)}
                 snapshot = Snapshot(number, {topic: found.get(topic, Topic("unclear")) for topic in self._topics})
                 complete = all(topic.state == "present" for topic in snapshot.topics.values())
                 pause_s = self._every_s if complete else self._absent_every_s
@@ -131,7 +131,8 @@ class TopicWatch:
         _leave(admin)
 
 
-def _topic(row: Mapping[str, Any]) -> Topic:
+def topic_of(row: Mapping[str, Any]) -> Topic:
+    """What a row of `describe_topics` says."""
     code = int(row["error_code"])
     if code == UNKNOWN_TOPIC:
         return Topic("absent", code=code)

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
+import yaml
 
-from monitor.plan import KafkaSecurity
+from monitor.__main__ import main
 from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka_reach import ask
 from tests.contracts.source_worlds import STREAM, read
+from tests.river.world import configuration
+from tests.services.doors import OPEN, SHUT, Door
 from tests.services.fortress import Fortress
 
 pytestmark = pytest.mark.kafka
 
-PLAIN = KafkaSecurity("SASL_PLAINTEXT", mechanism="PLAIN", username="bob", password_file="right")
-SCRAM = replace(PLAIN, mechanism="SCRAM-SHA-512")
-TLS = KafkaSecurity("SSL", ca_file="broker.pem")
 
-
-def with_files(security: KafkaSecurity, folder: Path) -> KafkaSecurity:
-    """The names of files as paths."""
-
-    def path(name: str | None) -> str | None:
-        return None if name is None else str(folder / name)
-
-    return replace(security, password_file=path(security.password_file), ca_file=path(security.ca_file))
-
-
-@pytest.mark.parametrize(
-    ("listener", "security"),
-    [
-        pytest.param("SASL", PLAIN, id="plain password"),
-        pytest.param("SASL", SCRAM, id="scram"),
-        pytest.param("TLS", TLS, id="tls"),
-        pytest.param("BOTH", replace(SCRAM, protocol="SASL_SSL", ca_file="broker.pem"), id="scram over tls"),
-    ],
-)
-def test_it_reads_behind_walls(fortress: Fortress, listener: str, security: KafkaSecurity) -> None:
-    source = KafkaSource(fortress.plan(listener, with_files(security, fortress.folder)), {STREAM: fortress.topic})
+@pytest.mark.parametrize("door", OPEN, ids=lambda door: door.name)
+def test_it_reads_behind_walls(fortress: Fortress, door: Door) -> None:
+    source = KafkaSource(fortress.behind(door), {STREAM: fortress.topic})
     source.start({}, {})
     try:
         assert read(source, lambda ledger: ledger.count == 1).values() == [b"behind walls"]
@@ -47,25 +29,48 @@ def test_it_reads_behind_walls(fortress: Fortress, listener: str, security: Kafk
         source.close()
 
 
-@pytest.mark.parametrize(
-    ("listener", "security", "said"),
-    [
-        pytest.param("SASL", replace(SCRAM, password_file="wrong"), "wrong user name or password", id="wrong password"),
-        # the broker answers and hangs up at once, so that a client may see only the latter
-        pytest.param("SASL", replace(SCRAM, mechanism="SCRAM-SHA-256"), "does not offer this SASL mechanism|hangs up", id="mechanism"),
-        pytest.param("TLS", replace(TLS, ca_file="stranger.pem"), "certificate not accepted", id="wrong authority"),
-        pytest.param("STRANGE", replace(TLS, ca_file="stranger.pem"), "Hostname mismatch", id="wrong host"),
-        pytest.param("PLAINTEXT", TLS, "TLS failed", id="tls client on a plain port"),
-        pytest.param("TLS", KafkaSecurity(), "this port speaks TLS", id="plain client on a tls port"),
-        pytest.param("SASL", KafkaSecurity(), "hangs up", id="no login"),
-    ],
-)
-def test_the_true_cause_is_said(fortress: Fortress, listener: str, security: KafkaSecurity, said: str) -> None:
+@pytest.mark.parametrize("door", SHUT, ids=lambda door: door.name)
+def test_the_true_cause_is_said(fortress: Fortress, door: Door) -> None:
     """Not the client's own words, which are the same time-out for all of these."""
-    source = KafkaSource(fortress.plan(listener, with_files(security, fortress.folder)), {STREAM: fortress.topic}, connect_s=2)
+    source = KafkaSource(fortress.behind(door), {STREAM: fortress.topic}, connect_s=2)
     source.start({}, {})
     try:
-        read(source, lambda _: re.search(said, source.status().cause or ""))
+        read(source, lambda _: re.search(door.said, source.status().cause or ""))
         assert not source.status().connected
     finally:
         source.close()
+
+
+# one per way in which it is found out; the others are the same sentences as above
+@pytest.mark.parametrize("door", [OPEN[1], OPEN[3], SHUT[0], SHUT[5], SHUT[6]], ids=lambda door: door.name)
+def test_it_can_be_asked_before_anything_runs(fortress: Fortress, door: Door) -> None:
+    found = ask(fortress.behind(door), [fortress.topic, "not-there"], wait_s=2)
+    if door.said:
+        assert re.search(door.said, found.cause or ""), found
+        assert not found.well
+        return
+    assert found.cause is None
+    assert {name: topic.state for name, topic in found.topics.items()} == {fortress.topic: "present", "not-there": "absent"}
+    again = ask(fortress.behind(door), [fortress.topic, "not-there"], wait_s=2)
+    assert again.topics["not-there"].state == "absent", "the question creates nothing, on a broker that would"
+
+
+def test_check_connect_says_it_and_tells_by_its_exit_code(
+    fortress: Fortress, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path_factory.mktemp("check") / "raincheck.yaml"
+
+    def checked(protocol: str, topic: str) -> tuple[int, dict[str, object]]:
+        plan = configuration(kafka={"bootstrap": [fortress.bootstrap], "security": {"protocol": protocol}})
+        for stream in plan["streams"].values():
+            stream["topic"] = topic if stream["role"] == "inputs" else fortress.topic
+        path.write_text(yaml.safe_dump(plan))
+        code = main(["check", str(path), "--connect", "--json"])
+        return code, json.loads(capsys.readouterr().out.splitlines()[-1])["connect"]
+
+    code, said = checked("PLAINTEXT", "not-there")
+    assert code == 1
+    assert said["topics"] == {"not-there": {"state": "absent", "partitions": 0}, fortress.topic: {"state": "present", "partitions": 1}}
+    code, said = checked("SSL", "not-there")
+    assert (code, said["topics"]) == (1, {})
+    assert "TLS failed" in str(said["cause"])

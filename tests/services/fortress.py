@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monitor.plan import Kafka, KafkaSecurity
+from monitor.plan import Kafka
 from tests.services.broker import Broker, free_port
+from tests.services.doors import Door
 from tests.services.feed import Feed
 
 LOGIN = "org.apache.kafka.common.security"
@@ -27,6 +28,12 @@ def key_store(folder: Path, name: str, names: str) -> None:
     keytool(folder, "-exportcert", "-rfc", "-alias", name, "-keystore", f"{name}.p12", "-file", f"{name}.pem")
 
 
+def private_key(folder: Path, name: str) -> None:
+    """The key of a store as PEM, which keytool cannot write."""
+    command = ["openssl", "pkcs12", "-in", f"{name}.p12", "-passin", "pass:changeit", "-nocerts", "-nodes", "-out", f"{name}.key"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+
+
 @dataclass(frozen=True)
 class Fortress:
     """A broker with a listener of each kind, a topic with one record, and the files of its clients."""
@@ -40,8 +47,12 @@ class Fortress:
         """The listener for everyone."""
         return f"127.0.0.1:{self.ports['PLAINTEXT']}"
 
-    def plan(self, listener: str, security: KafkaSecurity) -> Kafka:
-        return Kafka((f"localhost:{self.ports[listener]}",), security)
+    def behind(self, door: Door) -> Kafka:
+        """How a client that knocks there is configured."""
+        security = door.security
+        files = ("password_file", "ca_file", "cert_file", "key_file")
+        found = {field: str(self.folder / name) for field in files if (name := getattr(security, field)) is not None}
+        return Kafka((f"localhost:{self.ports[door.listener]}",), replace(security, **found))
 
 
 @contextmanager
@@ -49,11 +60,15 @@ def fortress_in(folder: Path) -> Iterator[Fortress]:
     """Make the keys, start the broker, put one record behind its walls; stop it at the end."""
     key_store(folder, "broker", "dns:localhost,ip:127.0.0.1")
     key_store(folder, "stranger", "dns:elsewhere.invalid")
+    key_store(folder, "client", "dns:client.invalid")
+    private_key(folder, "client")
+    private_key(folder, "stranger")
+    keytool(folder, "-importcert", "-alias", "client", "-file", "client.pem", "-keystore", "trusted.p12")
     (folder / "right").write_text("pw2\n")
     (folder / "wrong").write_text("pw3\n")
-    protocols = {"TLS": "SSL", "STRANGE": "SSL", "SASL": "SASL_PLAINTEXT", "BOTH": "SASL_SSL"}
+    protocols = {"TLS": "SSL", "STRANGE": "SSL", "MUTUAL": "SSL", "SASL": "SASL_PLAINTEXT", "BOTH": "SASL_SSL"}
     ports = {name: free_port() for name in protocols}
-    stores = {"tls": "broker", "strange": "stranger", "both": "broker"}
+    stores = {"tls": "broker", "strange": "stranger", "mutual": "broker", "both": "broker"}
     broker = Broker(
         folder / "node",
         listeners=[f"{name}://localhost:{port}" for name, port in ports.items()],
@@ -72,6 +87,10 @@ def fortress_in(folder: Path) -> Iterator[Fortress]:
             **{f"listener.name.{name}.ssl.keystore.type": "PKCS12" for name in stores},
             **{f"listener.name.{name}.ssl.keystore.password": "changeit" for name in stores},
             **{f"listener.name.{name}.ssl.key.password": "changeit" for name in stores},
+            "listener.name.mutual.ssl.client.auth": "required",
+            "listener.name.mutual.ssl.truststore.location": str(folder / "trusted.p12"),
+            "listener.name.mutual.ssl.truststore.type": "PKCS12",
+            "listener.name.mutual.ssl.truststore.password": "changeit",
         },
     ).start()
     ports["PLAINTEXT"] = broker.port

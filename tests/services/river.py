@@ -12,6 +12,7 @@ import yaml
 from tests.river.world import START_MS, Daemon, Webhook, configuration, events, raincheck
 from tests.services.broker import Broker
 from tests.services.feed import Feed
+from tests.services.fortress import Fortress
 
 PER_HOUR = 60
 
@@ -19,7 +20,7 @@ PER_HOUR = 60
 class River:
     """Two topics, a configuration, a webhook and the processes started on them. `more` are further parts of the configuration."""
 
-    def __init__(self, broker: Broker, feed: Feed, folder: Path, **more: Any) -> None:
+    def __init__(self, broker: Broker | Fortress, feed: Feed, folder: Path, **more: Any) -> None:
         self.feed, self.folder = feed, folder
         self.webhook = Webhook()
         self.topics = {"in": feed.create(partitions=2), "out": feed.create()}
