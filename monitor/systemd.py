@@ -17,6 +17,7 @@ from monitor.phrases import counted
 from monitor.sources.source import SourceStatus
 
 log = events("systemd")
+RELOAD_S = 900.0  # a reload may learn from a reference that is a file; as the unit's TimeoutStartSec
 STATUS_S = 10.0  # a line for people: often enough to follow a start, too rare to be noticed in a profile
 
 
@@ -31,17 +32,20 @@ class Supervisor:
         given = os.environ if environment is None else environment
         self._address = given.get("NOTIFY_SOCKET", "")
         self._clock = clock
-        self._every_s = patience_s(given) / 2
+        self._patience_s = patience_s(given)
         self._fed_at = self._told_at = float("-inf")
         self._told = ""
 
     def ready(self) -> None:
         """The state is restored and the web answers; also the end of a reload."""
-        self.tell("READY=1")
+        self.tell("READY=1" + self._patience(self._patience_s))
 
     def reloading(self) -> None:
-        """A reload has begun; `ready` ends it. The manager wants to know when, so that it can order what it hears."""
-        self.tell(f"RELOADING=1\nMONOTONIC_USEC={int(self._clock() * 1e6)}")
+        """A reload has begun; `ready` ends it. The manager wants to know when, so that it can order what it hears.
+
+        Unlike before a first start it goes on watching, so it is asked for patience.
+        """
+        self.tell(f"RELOADING=1\nMONOTONIC_USEC={int(self._clock() * 1e6)}" + self._patience(RELOAD_S))
 
     def stopping(self) -> None:
         self.tell("STOPPING=1\nSTATUS=saving and leaving")
@@ -51,7 +55,7 @@ class Supervisor:
         if not self._address:
             return
         now = self._clock()
-        if self._every_s and not health.stalled and now - self._fed_at >= self._every_s:
+        if self._patience_s and not health.stalled and now - self._fed_at >= self._patience_s / 2:
             self._fed_at = now
             self.tell("WATCHDOG=1")
         if now - self._told_at >= STATUS_S:
@@ -60,6 +64,9 @@ class Supervisor:
             if line != self._told:
                 self._told = line
                 self.tell(f"STATUS={line}")
+
+    def _patience(self, seconds: float) -> str:
+        return f"\nWATCHDOG_USEC={int(seconds * 1e6)}" if self._patience_s else ""
 
     def tell(self, state: str) -> None:
         """One datagram of lines; a manager that cannot be reached costs a line in the log and nothing else."""

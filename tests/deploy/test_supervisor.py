@@ -47,6 +47,14 @@ def test_ready_reloading_and_stopping_are_told_in_the_protocols_words(ears: Ears
     assert ears.waiting() == ["READY=1", "RELOADING=1", "MONOTONIC_USEC=12500000", "STOPPING=1", "STATUS=saving and leaving"]
 
 
+def test_a_reload_asks_for_patience_and_its_end_gives_it_back(ears: Ears) -> None:
+    """The manager goes on watching through a reload, which may learn from a file for minutes."""
+    supervisor = Supervisor({"NOTIFY_SOCKET": ears.address, "WATCHDOG_USEC": "10000000"}, Clock(0.0))
+    supervisor.reloading()
+    supervisor.ready()
+    assert ears.waiting() == ["RELOADING=1", "MONOTONIC_USEC=0", "WATCHDOG_USEC=900000000", "READY=1", "WATCHDOG_USEC=10000000"]
+
+
 def test_the_watchdog_is_fed_twice_in_its_patience_and_not_with_every_round(ears: Ears) -> None:
     clock = Clock()
     supervisor = Supervisor({"NOTIFY_SOCKET": ears.address, "WATCHDOG_USEC": "10000000"}, clock)
