@@ -13,7 +13,7 @@ evidence is; this file says what that means for the owner.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detectors.budget.chain import Lead, Reading
@@ -27,6 +27,7 @@ from monitor.wording import incident_text, trend_text
 
 LN10 = math.log(10)
 FALSE_STEP = 0.7  # nats: a page answered "false" doubles A ...
+LEAST_SHARE = 0.01  # of the first subject's: what carries less than a hundredth beside it is not told
 TREND = "trend"  # a ticket about the last seven days, not about a window
 _SEVERITY: Mapping[str, Severity] = {"page": "page", "ticket": "ticket", "observe": "note"}
 
@@ -81,6 +82,17 @@ def subjects_of(leads: Sequence[Lead], model: Model) -> tuple[Subject, ...]:
     return tuple(sorted(found.values(), key=lambda s: -s.share))
 
 
+def carrying(subjects: Sequence[Subject], reaching: Collection[str]) -> Iterator[Subject]:
+    """Those that carry something beside the first, or that would page alone.
+
+    An answer is about an incident's subjects: `expected` silences them, `normal` learns their levels anew. A column that has not moved
+    carries 10^-40 beside one that has, and must be neither told nor touched.
+    """
+    for subject in subjects:
+        if subject.share >= LEAST_SHARE * subjects[0].share or subject.name in reaching:
+            yield subject
+
+
 def judge(
     model: Model,
     standing: Standing,
@@ -99,8 +111,9 @@ def judge(
         return Judged(verdict, standing, rule_incidents, rule_alerts)
 
     groups = {column.subject: column.group for column in model.columns}
-    subjects = subjects_of(reading.leads, model)
     threshold = reading.log10_a + boost(standing, model, window.end_ms)
+    reaching = {lead.subject for lead in reading.leads if lead.log10_alone >= threshold}
+    subjects = tuple(carrying(subjects_of(reading.leads, model), reaching))
     wanted = {*model.page_on, *(("embeddings",) if "inputs" in model.page_on else ())}
     counted = sum(share for subject, share in reading.shares.items() if groups.get(subject, "inputs") in wanted)
     reaches = reading.log10_m >= threshold
@@ -120,7 +133,6 @@ def judge(
     out = _Outbox(list(rule_incidents), list(rule_alerts))
     # what a rule has told of this column is the same fault: recorded, held, and nobody is woken twice
     told = {s.name for i in (*open_incidents, *rule_incidents) if i.kind == "rule" and i.resolved_ms is None for s in i.subjects}
-    reaching = {lead.subject for lead in reading.leads if lead.log10_alone >= threshold}
     waking = pages and any(name not in told and groups.get(name, "inputs") in wanted for name in reaching)
     severity: Severity = "note" if subjects and subjects[0].name in told and not waking else _SEVERITY[model.mode]
 

@@ -253,6 +253,19 @@ def test_evidence_without_an_effect_names_nobody() -> None:
     assert [s.name for s in judged(reading(4.1, empty, lead(share=0.4))).incidents[0].subjects] == ["x"]
 
 
+@pytest.mark.parametrize(
+    ("leads", "told", "because"),
+    [
+        ((lead(share=1.0), lead("e", 1e-40)), ["x"], "it has not moved, and an answer must not silence it"),
+        ((lead(share=0.6), lead("e", 0.4)), ["x", "e"], "both carry it"),
+        ((lead(share=1.0), lead("e", 1e-40, alone=A)), ["x", "e"], "it would page alone: beside a flood, too"),
+        (tuple(lead(f"x{i}", 0.002) for i in range(3)), ["x0", "x1", "x2"], "many together: each carries as little as the first"),
+    ],
+)
+def test_an_incident_is_about_what_carries_it(leads: tuple[Lead, ...], told: list[str], because: str) -> None:
+    assert [s.name for s in judged(reading(6.0, *leads)).incidents[0].subjects] == told, because
+
+
 def test_subjects_of_one_column_are_one_line_with_the_strongest_first() -> None:
     leads = (lead("frame", 0.2, column="frame.noise", group="images"), lead("frame", 0.5, column="frame.blockiness", group="images"))
     (subject,) = judged(reading(4.1, *leads)).incidents[0].subjects
