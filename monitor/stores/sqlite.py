@@ -56,7 +56,6 @@ class SqliteStore:
 
     def load(self) -> Snapshot:
         try:
-            references = {row[0]: row[2] for row in self._rows("references")}
             return Snapshot(
                 marks={p: Mark(n, mark_ms, records) for p, n, mark_ms, records in self._rows("offsets")},
                 panes={
@@ -64,7 +63,7 @@ class SqliteStore:
                     for p, model, version, segment, role, start, body in self._rows("panes")
                 },
                 evidence={model: body for model, body in self._rows("evidence")},  # noqa: C416 - a dict of an iterator of tuples has no type
-                references={model: references[name] for model, name in self._rows("in_force")},
+                references={model: self._in_force(name) for model, name in self._rows("in_force")},
                 incidents={i.id: i for i in self.incidents() if i.resolved_ms is None},
                 alerts=[d.alert for d in self.pending()],
                 next_input=max((row[0] for row in self._rows("inputs")), default=-1) + 1,
@@ -137,6 +136,12 @@ class SqliteStore:
 
     def reference(self, name: str) -> ReferenceRow | None:
         return next((ReferenceRow(*row) for row in self._rows("references", "WHERE name = ?", (name,))), None)
+
+    def _in_force(self, name: str) -> bytes:
+        found = self.reference(name)
+        if found is None:
+            raise ValueError(f"reference {name} is in force, and is not there")
+        return found.body
 
     def checkpoint(self, model: str, until_ms: int) -> Checkpoint | None:
         found = list(self._rows("checkpoints", "WHERE model = ? AND at_ms <= ? ORDER BY at_ms DESC LIMIT 1", (model, until_ms)))
