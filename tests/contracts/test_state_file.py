@@ -60,8 +60,8 @@ def everything(path: Path) -> bytes:
         counts = sorted((*key, n) for key, n in found.counts.items())
         body = (found.marks, found.evidence, found.references, found.incidents, found.alerts, found.next_input, store.inputs())
         windows = [row for model in found.evidence for row in store.windows(model, 0, 1 << 60)]
-        names = {row.verdict.reference for row in windows}
-        references = [store.reference(name) for name in sorted(names)]
+        names = [name for (name,) in store._db.execute('SELECT name FROM "references" ORDER BY rowid')]
+        references = [store.reference(name) for name in names]
         rest = (store.pending(), store.identities(), store.outcomes(), windows, references)
         return msgspec.json.encode((exported(store), msgspec.to_builtins(body), panes, counts, msgspec.to_builtins(rest)))
     finally:
@@ -129,7 +129,7 @@ def test_a_flipped_byte_is_refused_or_changes_nothing(small: bytes, tmp_path: Pa
         outcomes["refused" if told == "refused" else "harmless"] += 1
         for side in ("-wal", "-shm", "-journal"):
             path.with_name(path.name + side).unlink(missing_ok=True)
-    assert outcomes["refused"] > 0.3 * outcomes.total(), f"the file is mostly empty: {outcomes}"
+    assert outcomes["refused"] > 0.25 * outcomes.total(), f"the file is mostly empty: {outcomes}"
 
 
 def test_a_flipped_byte_in_the_log_before_it_is_merged_costs_at_most_the_saves_after_it(tmp_path: Path) -> None:
