@@ -1,7 +1,7 @@
-"""Pages are drawn one at a time, and after each one rests as long as it took: whoever asks, reading goes on.
+"""Pages are drawn one at a time, and where others wait the next one begins after a rest: whoever asks, reading goes on.
 
 Python runs one thread at a time. Forty threads that draw pages would leave the one that reads records a fortieth of it; one that
-draws at most half of the time leaves it the better part. What waits is bounded: beyond MOST_WAITING people are told to come back.
+draws a quarter of the time leaves it the better part. What waits is bounded: beyond MOST_WAITING people are told to come back.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from monitor import wall
 
 MOST_WAITING: Final = 32
+REST: Final = 3.0  # times what the last drawing took
 LONGEST_REST_S: Final = 0.5
 
 
@@ -42,7 +43,7 @@ class Turnstile:
             try:
                 return await run_in_threadpool(draw, request)
             finally:
-                rest_s = min(LONGEST_REST_S, wall.monotonic() - began) if self._waiting else 0.0
+                rest_s = min(LONGEST_REST_S, REST * (wall.monotonic() - began)) if self._waiting else 0.0
                 asyncio.get_running_loop().call_later(rest_s, self._free.release)
 
         return in_turn

@@ -231,3 +231,30 @@ def test_a_deployment_is_passed_on(client: httpx.Client, desk: FakeDesk) -> None
 def test_the_wrong_method_is_refused(client: httpx.Client) -> None:
     assert client.post("/api/v1/models").status_code == 405
     assert client.get("/api/v1/models/card-fraud/deployments").status_code == 405
+
+
+def test_columns_are_bars_of_both_sides(client: httpx.Client, desk: FakeDesk) -> None:
+    found = client.get("/api/v1/models/traffic-light/columns").json()
+    assert found["model"] == "traffic-light"
+    first = found["columns"][0]
+    assert (first["column"], first["leads"]) == ("frame.noise", True)
+    assert {"label", "normal", "now", "place"} == set(first["bars"][0])
+    page = next(i for i in desk.known if i.severity == "page" and i.resolved_ms is None)
+    assert client.get(f"/api/v1/models/traffic-light/columns?incident={page.id}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "status", "field"),
+    [
+        ("nobody", "", 404, "model"),
+        ("traffic-light", "?incident=none", 404, "incident"),
+        ("card-fraud", "?incident={page}", 400, "incident"),
+    ],
+)
+def test_columns_of_what_is_not_there_are_refused(
+    client: httpx.Client, desk: FakeDesk, model: str, query: str, status: int, field: str
+) -> None:
+    page = next(i for i in desk.known if i.severity == "page" and i.resolved_ms is None)
+    answer = client.get(f"/api/v1/models/{model}/columns{query.format(page=page.id)}")
+    assert answer.status_code == status
+    assert answer.json()["field"] == field
