@@ -4,6 +4,7 @@
 #   make test    set up, start the real services, run every test       (CI allows 25 min)
 #   make test-long    the simulated months that are too long for every run                   (15 min)
 #   make test-faults  every fault of tests/README.md, also those that take minutes            (25 min)
+#   make fuzz         bytes that nobody thought of, from record to pane (FUZZ_S=600)               (10 min)
 #   make check   formatting, lints, types, import contracts             (1 min)
 
 VENV   := .venv
@@ -11,12 +12,13 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 EXTRAS := dev,grafana,dashboards
+FUZZ_S ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services run test test-long test-faults check format clean
+.PHONY: help setup services run test test-long test-faults fuzz check format clean
 
 help:
-	@sed -n '3,7s/^#   //p' Makefile
+	@sed -n '3,8s/^#   //p' Makefile
 
 # `python3 -m venv` needs a Debian package of its own, one per version of Python; everything else comes from PyPI
 $(VENV)/.stamp: pyproject.toml
@@ -42,6 +44,10 @@ test: services
 
 test-long: setup
 	$(BIN)/python -m pytest -m long --timeout 900 tests
+
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	PYTHONPATH=. $(BIN)/python tests/faults/fuzz_decode.py .cache/fuzz -max_total_time=$(FUZZ_S) -max_len=20000 -timeout=20
 
 test-faults: services
 	$(BIN)/python -m pytest -m "fault or not fault" --timeout 1800 tests/faults tests/kafka
