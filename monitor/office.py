@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from monitor.desk import Health, ModelView, Series
 from monitor.engine import Engine
 from monitor.incident import Answer, Incident
 from monitor.learning import Due
-from monitor.log import tallied
+from monitor.log import events, tallied
 from monitor.metrics import Metrics
 from monitor.plan import Plan
 from monitor.portraits import Gallery
@@ -34,6 +35,7 @@ from monitor.stores.store import Store
 from monitor.telemetry import Telemetry
 from monitor.verdict import Verdict
 
+log = events("office")
 # A stage that has not completed a round for this long has hung, whatever the brokers do.
 STALLED_S: Mapping[str, float] = {"engine": 60.0, "notify": 120.0}
 
@@ -63,6 +65,7 @@ class Office:
         self._reload = reload
         self._silence: Callable[[], None] = lambda: None
         self._unready: tuple[str, ...] = ("starting",)
+        self._stalled: frozenset[str] = frozenset()
         engine = self.rounds.engine
         self.telemetry.restored(engine, {name: next(iter(self.board.windows(name, 1)), None) for name in plan.models})
 
@@ -187,6 +190,10 @@ class Office:
         now = wall.monotonic()
         beats = {stage: now - at for stage, at in self.telemetry.beats.items()}
         stalled = tuple(stage for stage, age in beats.items() if age > STALLED_S.get(stage, 60.0))
+        before, self._stalled = self._stalled, frozenset(stalled)
+        if self._stalled - before:
+            log.error("stalled", stages=stalled, right="all stacks follow; a restart loses nothing")
+            faulthandler.dump_traceback(all_threads=True)  # whoever restarts it takes away what would have told why
         # until the first tick the source itself is asked: a start without a broker is not ready in between either
         components = {"source": self.source.status().connected} | self.telemetry.components
         health = Health(beats, stalled, self._unready, components)
