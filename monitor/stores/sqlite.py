@@ -7,6 +7,7 @@ lock refuses a second daemon; a file that cannot be trusted is refused with the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections import Counter
@@ -257,7 +258,7 @@ def _open(path: Path, reader: bool) -> sqlite3.Connection:
             raise _corrupt(path, "; ".join(problems))
         found = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         if found == ("2",):
-            db = _copied(db) if reader else db
+            db = _copied(db) if reader else _kept(db, path.with_name(f"{path.name}.format-2"))
             migrate(db)
         elif found != (str(FORMAT),):
             raise _corrupt(path, f"format {found[0] if found else 'unknown'}, this release reads {FORMAT}")
@@ -309,6 +310,13 @@ def _copied(db: sqlite3.Connection) -> sqlite3.Connection:
     db.backup(copy)
     db.close()
     return copy
+
+
+def _kept(db: sqlite3.Connection, copy: Path) -> sqlite3.Connection:
+    """The connection that was given, once the older release could go on from `copy`."""
+    with contextlib.closing(sqlite3.connect(copy)) as older:
+        db.backup(older)
+    return db
 
 
 def _text(data: bytes) -> str:

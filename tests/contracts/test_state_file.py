@@ -90,6 +90,9 @@ def test_a_state_of_format_2_goes_on_in_this_one(older: bytes, tmp_path: Path) -
     SqliteStore(path).close()
     assert everything(path) == before
     assert check(path) == []
+    with sqlite3.connect(path.with_name("state.db.format-2")) as kept:
+        assert kept.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == ("2",), "the older release could go back to it"
+    kept.close()
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == (str(FORMAT),)
         assert db.execute("SELECT count(*) FROM windows").fetchone() == (215,)
@@ -107,6 +110,21 @@ def test_a_migration_that_is_cut_off_has_not_begun(older: bytes, tmp_path: Path,
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == ("2",)
     db.close()
+    SqliteStore(path).close()
+    assert check(path) == []
+
+
+def test_a_disk_without_room_at_the_start_is_no_damage(older: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(older)
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "from monitor.errors import Corrupt, Misconfigured\nfrom monitor.stores.sqlite import SqliteStore\n"
+        f"try: SqliteStore({str(path)!r})\n"
+        "except Misconfigured as error: print('place', error)\nexcept Corrupt as error: print('corrupt', error)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("place"), done.stdout
     SqliteStore(path).close()
     assert check(path) == []
 
