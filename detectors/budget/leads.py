@@ -48,7 +48,10 @@ class Pointer:
         leads: list[Lead] = []
         named: set[tuple[int, str, int]] = set()
         passed, carried = False, 0.0
-        alone = {name for name, share in shares.items() if share * total >= self._threshold}
+        # its own streams only: of the pooled ones a column that never moved has a part, which beside a flood is beyond every threshold
+        own = np.bincount(self._subject, sides[:S].sum(-1), len(self._names))
+        by_itself = dict(zip(self._names, own.tolist(), strict=True))
+        alone = {name for name, evidence in by_itself.items() if evidence >= self._threshold}
         worth = total >= WORTH * self._ticket  # below that it points at nobody: naming leads costs half of closing a window
         for spot in np.argsort(-sides, axis=None, kind="stable")[: 8 * MOST] if worth else ():
             i, side = int(spot) // 2, int(spot) % 2
@@ -67,7 +70,7 @@ class Pointer:
             found = self._single(state, weighted, i, side) if i < S else self._together(state, weighted, i, side, parts)
             for lead, effect in found:
                 if i < S or self._new(named, c.shape.streams[lead.stream].column, lead.statistic, 0):
-                    leads.append(self._placed(lead, total, shares))
+                    leads.append(self._placed(lead, total, by_itself))
                     passed = passed or abs(effect) >= self.least[lead.stream]
         return Reading(
             math.log10(max(total, 1e-300)), math.log10(self._threshold), math.log10(self._ticket), shares, tuple(leads[:MOST]),
@@ -159,8 +162,8 @@ class Pointer:
             column.name, column.subject, column.group, statistic, direction, size, unit, float(evidence.sum()), onset, events, 0.0, i, level
         )
 
-    def _placed(self, lead: Lead, total: float, shares: dict[str, float]) -> Lead:
-        alone = math.log10(max(shares[lead.subject] * total, 1e-300))
+    def _placed(self, lead: Lead, total: float, by_itself: dict[str, float]) -> Lead:
+        alone = math.log10(max(by_itself[lead.subject], 1e-300))
         return Lead(
             lead.column, lead.subject, lead.group, lead.statistic, lead.direction, lead.size, lead.unit, lead.share / total, lead.onset_ms,
             lead.events, alone, lead.stream, lead.level,
