@@ -10,7 +10,8 @@ from typing import Final
 from monitor.phrases import PLACES, counted, span
 from monitor.portraits import Bar, Gallery, Portrait, written
 
-DRAWN: Final = 12  # columns with a drawing; the rest stand in a table
+DRAWN: Final = 12  # columns with a drawing: those that carry the evidence or have moved; the rest stand in a table
+LEAST: Final = 3  # of what is all as usual, so that it can be seen
 WIDTH, HEIGHT = 300.0, 128.0
 LEFT, RIGHT, TOP, FLOOR = 40.0, 296.0, 8.0, 104.0
 LETTER: Final = 7.0  # width of a digit of a label, in drawing units, with room to spare
@@ -91,10 +92,11 @@ class Wall:
 
 def wall(gallery: Gallery, window_ms: int) -> Wall:
     """The pictures and the table of one gallery."""
-    drawn = gallery.columns[:DRAWN]
+    telling = sum(p.leads or p.moved >= NOTHING for p in gallery.columns)  # they come first
+    drawn = gallery.columns[: min(DRAWN, max(LEAST, telling))]
     events = max((p.events for p in gallery.columns), default=0)
     stretch = f"{counted(gallery.windows, 'window')} of {span(window_ms)}, {counted(events, 'event')}"
-    return Wall(tuple(_picture(p) for p in drawn), tuple(_line(p) for p in gallery.columns[DRAWN:]), stretch, gallery.why)
+    return Wall(tuple(_picture(p) for p in drawn), tuple(_line(p) for p in gallery.columns[len(drawn) :]), stretch, gallery.why)
 
 
 def share(value: float) -> str:

@@ -192,11 +192,12 @@ def gallery(watched: Model, from_ms: int, subjects: Sequence[Subject], events: i
     before: dict[str, NDArray[np.int64]] = {}
     after: dict[str, NDArray[np.int64]] = {}
     for column in watched.columns:
-        spoken = any(s.name == column.subject and s.statistic.startswith(column.statistic) for s in subjects)
+        mine = [s for s in subjects if s.name == column.subject and s.statistic.startswith(column.statistic)]
+        spoken = bool(mine)
         if column.kind == "numeric":
             values = draw.lognormal(3, 0.4, 4000)
             cells = learn_numeric(Sample.fold(np.arange(4000, dtype=np.uint64), values, k=4000))
-            moved = draw.lognormal(3.5 if spoken else 3, 0.4, events)
+            moved = draw.lognormal(3 + (0.5 if mine[0].direction == "up" else -0.5) if mine else 3, 0.4, events)
             cut: Cuts = cells
             before[column.name] = np.bincount(cells.codes(values), minlength=cells.size)
             after[column.name] = np.bincount(cells.codes(moved), minlength=cells.size)
