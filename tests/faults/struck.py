@@ -10,7 +10,7 @@
 | answered | after the transaction that holds an answer or an announced event, before the reply |
 | backup:copied, :checked, :between, :renamed | while a copy of the state is made, which happens at once |
 | copying | lives, and makes a copy of the state before it reads |
-| seconds:S | S seconds after its own beginning |
+| seconds:S, reading:S | S seconds after its own beginning, after the beginning of its reading |
 | never | lives |
 """
 
@@ -134,6 +134,7 @@ PLACES: dict[str, Callable[[str], object]] = {
     "backup": in_backup,
     "copying": lambda _: after(Schedule, "start", Schedule.backup),
     "seconds": lambda seconds: threading.Timer(float(seconds), die, ["any instant"]).start(),
+    "reading": lambda seconds: after(Schedule, "start", lambda _: threading.Timer(float(seconds), die, ["any instant"]).start()),
     "never": lambda _: None,
 }
 

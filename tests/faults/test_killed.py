@@ -90,12 +90,12 @@ def fifty() -> list[tuple[int, str]]:
         60: "backup:copied", 120: "backup:checked", 180: "backup:between", 216: "backup:renamed",
     }  # fmt: skip
     assert CALIBRATION < NIGHT < CALIBRATION + 12
-    kinds = ["seconds"] * 11 + ["statement"] * 11 + ["commit"] * 4 + ["saved"] * 3 + ["committing"] * 3
+    kinds = ["seconds"] * 4 + ["reading"] * 8 + ["statement"] * 11 + ["commit"] * 3 + ["saved"] * 3 + ["committing"] * 3
     rng.shuffle(kinds)
     drawn = {
-        "seconds": lambda: f"seconds:{rng.uniform(0.3, 4.0):.2f}", "statement": lambda: f"statement:{rng.randrange(1, 45)}",
-        "commit": lambda: f"commit:{rng.randrange(1, 3)}", "saved": lambda: f"saved:{rng.randrange(1, 3)}",
-        "committing": lambda: f"committing:{rng.randrange(1, 3)}",
+        "seconds": lambda: f"seconds:{rng.uniform(0.3, 4.0):.2f}", "reading": lambda: f"reading:{rng.uniform(0.0, 2.0):.2f}",
+        "statement": lambda: f"statement:{rng.randrange(1, 20)}", "commit": lambda: "commit:1", "saved": lambda: "saved:1",
+        "committing": lambda: "committing:1",
     }  # fmt: skip
     return [(hour, fixed.get(hour) or drawn[kinds.pop()]()) for hour in hours]
 
