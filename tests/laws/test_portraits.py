@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from detectors.cuts import CategoricalCuts, Cuts, NumericCuts, learn_numeric
 from detectors.layout import Column
 from detectors.summaries.sample import Sample
-from monitor.pages.hanging import LEFT, RIGHT, wall
-from monitor.portraits import BARS, NAMES, SEEN, Gallery, added, normal, portraits, written
+from monitor.pages.hanging import DRAWN, LEFT, NOTHING, RIGHT, wall
+from monitor.portraits import BARS, NAMES, SEEN, Gallery, Portrait, added, normal, portraits, written
 from monitor.reference import Reference, pack_cells
 from monitor.verdict import Subject
 
@@ -103,3 +103,16 @@ def test_those_that_carry_the_evidence_come_first_in_its_order() -> None:
     seen = portraits(columns, known, normal(known), {"a": even, "b": even, "c": odd, "d": odd}, subjects)
     assert [p.column for p in seen] == ["d", "b", "c", "a"], "then the farthest moved"
     assert [p.leads for p in seen] == [True, True, False, False]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=20))
+def test_every_column_is_drawn_or_in_the_table_and_the_most_telling_are_drawn(found: list[tuple[float, bool]]) -> None:
+    seen = tuple(
+        Portrait(f"c{i}", f"c{i}", "", "inputs", "categorical", 100, moved, 0.1, None, leads, ())
+        for i, (moved, leads) in enumerate(sorted(found, key=lambda pair: (not pair[1], -pair[0])))
+    )
+    hung = wall(Gallery("m", "r", 0, 300_000, 1, seen), 300_000)
+    assert [p.name for p in (*hung.pictures, *hung.others)] == [p.column for p in seen]
+    assert len(hung.pictures) <= DRAWN
+    telling = [p.column for p in seen if p.leads or p.moved >= NOTHING]
+    assert [p.name for p in hung.pictures][: len(telling)] == telling[:DRAWN]

@@ -272,3 +272,36 @@ def test_every_ink_can_be_read_on_the_paper(client: httpx.Client, scheme: str, i
     for paper in ("paper", "sheet"):
         light, dark = sorted((luminance(colours[ink]), luminance(colours[paper])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, paper)
+
+
+def test_the_pages_draw_columns_before_and_after(client: httpx.Client, desk: FakeDesk) -> None:
+    for path, heading in ((f"/incidents/{page_of(desk)}", "Before and after"), ("/models/traffic-light", "Columns: usual and now")):
+        page = read(client, path)
+        assert heading in page.text
+        drawn = [s for s in page.all("svg") if s.get("class") == "histogram"]
+        assert drawn[0]["aria-label"].startswith("noise in pictures of frame: "), (
+            "what carries the evidence comes first, also for those who listen"
+        )
+        assert "never seen before" in page.text
+        assert "missing: " in page.text
+        assert "Since this page began, 14:50 to 15:30: 8 windows of 5 min, 1,241 events." in page.text
+
+
+def test_where_nothing_is_known_of_the_columns_this_is_said(client: httpx.Client) -> None:
+    page = read(client, "/models/parking-spots")
+    assert "No reference has been learnt yet: there is nothing to compare with." in page.text
+    assert not [s for s in page.all("svg") if s.get("class") == "histogram"]
+
+
+def test_an_open_incident_says_what_to_do_and_a_closed_one_only_where_the_runbook_is(client: httpx.Client, desk: FakeDesk) -> None:
+    for incident in desk.known:
+        page = read(client, f"/incidents/{incident.id}")
+        assert ("say what it was" in page.text) == (incident.resolved_ms is None)
+        runbook = desk.plan.models[incident.model].runbook
+        assert (runbook in {a.get("href") for a in page.all("a")}) == (runbook is not None)
+
+
+def test_the_fleet_says_how_old_the_last_window_is_and_what_would_be_expected(client: httpx.Client) -> None:
+    page = read(client, "/")
+    assert "last window 3 h ago; expected: 16 min at most" in page.text, "three windows of five minutes, and a minute for what comes late"
+    assert page.text.count("expected: ") == 1, "of the others nothing is to be said"
