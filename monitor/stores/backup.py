@@ -8,6 +8,7 @@ the end of the process), the older copies stay as they were.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from dataclasses import dataclass
@@ -75,6 +76,9 @@ def restore(path: str | Path, source: str | Path | None = None) -> Restored:
         restoring = unfinished(state)
         _gone(restoring)
         shutil.copyfile(found, restoring)
+        if os.geteuid() == 0:  # root brings back a service's state: the service must be able to write it
+            owner = state.parent.stat()
+            os.chown(restoring, owner.st_uid, owner.st_gid)
         durable(restoring)
         aside = moved_aside(state)
         restoring.replace(state)
