@@ -24,9 +24,9 @@ def hang(*arguments: Any) -> Any:
 if __name__ == "__main__":
     where, patience_s, *rest = sys.argv[1:]
     if where == "client":
-        KafkaClient.poll = hang  # type: ignore[method-assign]
+        KafkaClient.poll = hang  # type: ignore[method-assign, assignment]
     else:
-        KafkaSource.poll = hang  # type: ignore[method-assign]
+        KafkaSource.poll = hang  # type: ignore[method-assign, assignment]
     if float(patience_s):
         assert KafkaSource.__init__.__kwdefaults__ is not None
         KafkaSource.__init__.__kwdefaults__["patience_s"] = float(patience_s)

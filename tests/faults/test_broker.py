@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,9 +12,9 @@ import pytest
 
 from tests.faults.conftest import Calm
 from tests.faults.witness import BRISK, PACES, REAL, Witness, account
-from tests.river.world import START_MS, events
+from tests.river.world import START_MS, events, raincheck
 from tests.services.broker import Broker
-from tests.services.river import PER_HOUR, River
+from tests.services.river import PER_HOUR, River, stable
 
 pytestmark = pytest.mark.kafka
 # What a daemon that waits may cost: it polls five times a second and builds a client every five seconds; a spin takes the whole core.
@@ -279,3 +280,34 @@ def test_a_batch_that_cannot_be_opened_may_be_passed_over(river: River, kafka_br
     again.closed(4)
     found = calm.holds(river, 5)
     assert {(row["reason"], row["count"]) for row in found["counts"]} == {("unreadable_batch", 1), ("gap_poison", 1)}
+
+
+@pytest.mark.fault
+def test_verdicts_and_the_page_are_those_of_an_undisturbed_run(river: River, kafka_broker: Broker) -> None:
+    """Judged, not only counted: killed while it learns, frozen in the middle of a shift; a replay of the same records has seen neither."""
+    learnt, clean, shifted = 8 * 24, 24, 6
+    daemon = river.start()
+    witness = Witness(daemon)
+    witness.told(up=True)
+    river.send(range(learnt // 2))
+    kafka_broker.kill()
+    witness.told(up=False)
+    kafka_broker.start()
+    river.send(range(learnt // 2, learnt + clean))
+    assert [daemon.wait_for("learnt")["step"] for _ in range(2)] == ["cuts", "calibration"]
+    river.send(range(learnt + clean, learnt + clean + 1), shifted=3)
+    kafka_broker.freeze()
+    witness.until(lambda: witness.gauge("raincheck_ready") == 0, "not ready while it is frozen")
+    kafka_broker.thaw()
+    river.send(range(learnt + clean + 1, learnt + clean + shifted), shifted=3)
+    assert "x3" in str(river.webhook.next())
+    river.send(range(learnt + clean + shifted, learnt + clean + shifted + 2))
+    witness.closed(learnt + clean + shifted)
+    assert daemon.terminate() == 0
+    found, _ = account(river.state)
+    assert found["counts"] == []
+    assert {v["status"] for v in found["verdicts"][-shifted:]} >= {"page"}
+    recording = river.folder / "topic.jsonl.gz"
+    raincheck("record", "--config", str(river.config), "--out", str(recording), "--until-end")
+    replayed = [json.loads(line) for line in raincheck("replay", "--config", str(river.config), str(recording)).splitlines()]
+    assert [stable(v) for v in replayed] == [stable(v) for v in found["verdicts"]]

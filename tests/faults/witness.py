@@ -111,8 +111,11 @@ def account(state: Path) -> tuple[dict[str, Any], dict[int, dict[str, object]]]:
     """The exported state, and what was counted to the last value: {start of a closed window: {column: content}}."""
     store = SqliteStore(state, reader=True)
     try:
-        rows = {row.verdict.start_ms: row.columns for row in store.windows("shop", 0, 2**62)}
-        return exported(store), {start: {name: content(body) for name, body in columns.items()} for start, columns in rows.items()}
+        windows: dict[int, dict[str, object]] = {}
+        for row in store.windows("shop", 0, 2**62):
+            decoded = content if row.form == "summaries" else bytes
+            windows[row.verdict.start_ms] = {name: decoded(body) for name, body in row.columns.items()}
+        return exported(store), windows
     finally:
         store.close()
 
