@@ -115,7 +115,7 @@ class Api:
     async def answer(self, request: Request) -> Response:
         body = await self.checked(request)
         incident = find_incident(self._desk, request.path_params["incident"])
-        ask = answer_ask(body, incident.onset_ms)
+        ask = answer_ask(body, incident.onset_ms, given=len(incident.answers))
         answered = await durable(self._desk.answer(incident.id, ask))
         return as_json(answered)
 

@@ -19,6 +19,7 @@ from monitor.standing import Expected
 
 LONGEST_WHO: Final = 200
 LONGEST_NOTE: Final = 4_000
+MOST_ANSWERS: Final = 100  # to one incident: each is kept for good
 FORM: Final = "application/x-www-form-urlencoded"
 LAST_MS: Final = 32_503_680_000_000  # the year 3000: what lies beyond cannot be written down in every zone
 ANSWERS: Final[tuple[str, ...]] = get_args(AnswerKind)
@@ -73,14 +74,17 @@ async def fields_of(request: Request) -> Mapping[str, Any]:
     return body
 
 
-def answer_ask(body: Mapping[str, Any], onset_ms: int = 0, zone: tzinfo | None = None) -> Answer:
+def answer_ask(body: Mapping[str, Any], onset_ms: int = 0, zone: tzinfo | None = None, given: int = 0) -> Answer:
     """The four answers of an owner to what began at `onset_ms`; whoever takes it stamps it. `zone`: of times that name none (forms).
+    `given`: how many answers it has, since no incident is answered for ever.
 
     >>> answer_ask({"answer": "false", "who": "mira"})
     Answer(kind='false', who='mira', note='', at_ms=0, until_ms=None, every_ms=None)
     """
     _only(body, ("answer", "who", "note", "until", "every", "token"))
     kind = body.get("answer")
+    if given >= MOST_ANSWERS:
+        raise BadRequest("answer", kind, f"no further one: there are {given} already, and all of them are kept", 409)
     if kind not in ANSWERS:
         raise BadRequest("answer", kind, "one of " + ", ".join(ANSWERS))
     who, note = _text(body, "who", LONGEST_WHO, required=True), _text(body, "note", LONGEST_NOTE)

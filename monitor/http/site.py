@@ -57,7 +57,7 @@ class Site:
         """The form's way to answer: afterwards the browser is sent back to the page, so that a reload answers nothing twice."""
         body = await self._api.checked(request)
         incident = find_incident(self._desk, request.path_params["incident"])
-        ask = answer_ask(body, incident.onset_ms, self._pages.zone(self._desk, incident.model))
+        ask = answer_ask(body, incident.onset_ms, self._pages.zone(self._desk, incident.model), len(incident.answers))
         await durable(self._desk.answer(incident.id, ask))
         return RedirectResponse(self._pages.incident_path(incident.id), 303)
 

@@ -279,7 +279,7 @@ def test_the_pages_draw_columns_before_and_after(client: httpx.Client, desk: Fak
         page = read(client, path)
         assert heading in page.text
         drawn = [s for s in page.all("svg") if s.get("class") == "histogram"]
-        assert drawn[0]["aria-label"].startswith("noise in pictures of frame: "), (
+        assert str(drawn[0]["aria-label"]).startswith("noise in pictures of frame: "), (
             "what carries the evidence comes first, also for those who listen"
         )
         assert "never seen before" in page.text

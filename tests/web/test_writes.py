@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from monitor.http.asks import LAST_MS
+from monitor.http.asks import LAST_MS, MOST_ANSWERS
 from monitor.incident import Answer
 from monitor.life import expecting
 from monitor.outlook import outlook
@@ -302,3 +302,14 @@ def test_a_reload_lists_the_mistakes_of_the_configuration(client: httpx.Client, 
     answer = client.post("/-/reload")
     assert (answer.status_code, answer.json()["reloading"]) == (400, False)
     assert "models.m.window" in answer.json()["mistakes"][0]
+
+
+def test_no_incident_is_answered_for_ever(client: httpx.Client, desk: FakeDesk) -> None:
+    key = page_of(desk)
+    for index, incident in enumerate(desk.known):
+        if incident.id == key:
+            desk.known[index] = replace(incident, answers=(Answer("fixed", "Mira", "", NOW_MS),) * (MOST_ANSWERS - 1))
+    ask = {"answer": "fixed", "who": "Mira"}
+    assert client.post(f"/api/v1/incidents/{key}/answer", json=ask).status_code == 200, "the last one that is kept"
+    refused = client.post(f"/api/v1/incidents/{key}/answer", json=ask)
+    assert (refused.status_code, refused.json()["field"]) == (409, "answer")
