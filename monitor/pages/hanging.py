@@ -17,6 +17,7 @@ LEFT, RIGHT, TOP, FLOOR = 40.0, 296.0, 8.0, 104.0
 LETTER: Final = 7.0  # width of a digit of a label, in drawing units, with room to spare
 NOTHING: Final = 0.005  # share of events, and shift in sd, that are as usual
 LITTLE: Final = 0.05
+MUCH: Final = 0.05  # share of events beyond what is known from which on that is named first
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +181,14 @@ def _labels(portrait: Portrait, shown: Sequence[Bar], pairs: Sequence[Pair]) -> 
         marks.append((values[-1].x + values[-1].width, texts[-1]))
     else:
         marks = [(p.x + p.width / 2, bar.label) for bar, p in zip([b for b in shown if b.place == "value"], values, strict=True)]
-    apart = [(p.x + p.width / 2, "lower" if p.x < values[0].x else "higher") for p in pairs if p.beyond]
     last = len(marks) - 1
-    marks += apart  # these are named before any number, since they are what is remarkable
-    order = [*range(last + 1, len(marks)), 0, last, *sorted(range(1, last), key=lambda i: (abs(i - last / 2), i))]
+    apart = [
+        (bar.now, p.x + p.width / 2, "lower" if p.x < values[0].x else "higher") for bar, p in zip(shown, pairs, strict=True) if p.beyond
+    ]
+    marks += [(x, text) for _, x, text in apart]
+    named = [last + 1 + i for i in range(len(apart))]
+    much = [i for i, (now, _, _) in zip(named, apart, strict=True) if now >= MUCH]  # remarkable: named before any number
+    order = [*much, 0, last, *named, *sorted(range(1, last), key=lambda i: (abs(i - last / 2), i))]
     taken: list[tuple[float, float]] = []
     out = []
     for index in dict.fromkeys(order):
