@@ -283,6 +283,8 @@ class Engine:
         while model.name not in self._due:
             standing = self.standings[model.name]
             start = standing.next_ms
+            if standing.stage == "gathering" and start is not None and self.windows.far(model, start):
+                start, standing = None, replace(standing, events=0, last_events_ms=None)  # that was a clock before it was set
             if start is None:
                 start, strays = self.windows.begin(model, end_ms)
                 self._changes.counts.update({(model.name, "late"): strays} if strays else {})
@@ -293,8 +295,7 @@ class Engine:
                 return
             quiet = start - (standing.last_events_ms or start)
             if quiet >= MOST_EMPTY * model.window_ms and not self.windows.has(model.name, start):
-                following = self.windows.first_start(model.name)
-                to = end_ms // model.window_ms * model.window_ms if following is None else min(following, end_ms)
+                to = min(self.windows.first_start(model.name) or end_ms, end_ms) // model.window_ms * model.window_ms
                 self.standings[model.name] = replace(standing, next_ms=to)
                 self._stale.add(model.name)
                 self._changes.counts[model.name, "windows_jumped"] += (to - start) // model.window_ms

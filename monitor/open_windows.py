@@ -95,6 +95,11 @@ class OpenWindows:
         begins = gaps[-1] if gaps else next(iter(starts), None)
         return begins, sum(self._drop(model.name, start) for start in starts if gaps and start < gaps[-1])
 
+    def far(self, model: Model, start_ms: int) -> bool:
+        """Does the first window that holds events lie so far behind this one?"""
+        first = self.first_start(model.name)
+        return first is not None and first - start_ms > MOST_EMPTY * model.window_ms
+
     def _drop(self, model: str, start_ms: int) -> int:
         """Forgets a window; how many events it held."""
         panes = self._panes[model].pop(start_ms)
