@@ -77,7 +77,7 @@ class MemoryStore:
         self._references = {name: row for name, row in self._references.items() if row.model != model}
 
     def windows(self, model: str, from_ms: int, until_ms: int) -> Iterator[WindowRow]:
-        rows = self._windows.get(model, {})
+        rows = dict(self._windows.get(model, {}))  # pages look at it while another thread saves
         yield from (rows[start] for start in sorted(rows) if from_ms <= start < until_ms)
 
     def verdicts(self, model: str | None = None, limit: int | None = None) -> Sequence[Verdict]:
