@@ -88,7 +88,7 @@ def windows(plan: Plan) -> tuple[Row, ...]:
     old_s = late_min * 60 - 60
     return (
         Row(
-            "RaincheckWindowOverdue", "page", f"time() - {last} > 2 * {interval} + {slack_s} unless delta({last}[30m]) > 3600", "2m",
+            "RaincheckWindowOverdue", "page", f"time() - {last} > 2 * {interval} + {slack_s} unless delta({last}[30m]) > 3600", "10m",
             "{{ $labels.model }} has not been judged for {{ $value | humanizeDuration }}",
             "Its windows do not close. A backlog that is read at twice its own speed or faster is not told: it will be over.",
             (
