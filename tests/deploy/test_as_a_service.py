@@ -90,7 +90,7 @@ def test_the_units_command_line_tells_its_manager_the_whole_life(start: Start, e
     daemon.wait_for("started")
     assert daemon.get("/-/healthy")["healthy"], "the web answers before the manager hears of it"
     assert health_check(daemon.address) == 0
-    assert not [line for line in ears.heard if line.startswith(("WATCHDOG", "STATUS"))]
+    assert not [line for line in ears.heard if line.startswith(("WATCHDOG=", "STATUS="))]
     for _ in range(3):
         ears.next("WATCHDOG=1")  # without a broker, too: what hangs is restarted, what waits is not
     if not any(line.startswith("STATUS=") for line in ears.heard):
