@@ -177,6 +177,9 @@ class Rounds:
                     self.engine.blocked(note.partition, note.reason, wall.now_ms())
             case Absent():
                 log.warning("topic_absent", stream=note.stream, topic=note.topic)
+                # one that was read before is waited for; nobody knows whether one that was never there will come, so windows are partial
+                if not any(name.rpartition("/")[0] == note.stream for name in self.engine.positions()):
+                    self.engine.blocked(f"{note.stream}/0", "the topic does not exist", wall.now_ms())
 
     def _tick(self) -> None:
         now_ms = wall.now_ms()

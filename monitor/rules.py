@@ -58,7 +58,7 @@ def breaches(model: Model, window: Closed, seen: frozenset[str], last_events_ms:
             text = f"{shares.bad:.0%} of `{subject}` cannot be read as {shares.kind} ({shares.events} events): has the schema changed?"
             found["invalid", subject] = Breach("invalid", subject, shares.bad, text)
     for partition in window.unreadable:
-        text = f"partition {partition} cannot be read: a batch in it is damaged, and windows close without it"
+        text = f"partition {partition} cannot be read (a damaged batch, or a topic that does not exist), and windows close without it"
         found["unreadable", partition] = Breach("unreadable", partition, 1.0, text)
     silent_for = model.rules.silent_for_ms
     if silent_for is not None and window.events == 0 and last_events_ms is not None and window.end_ms - last_events_ms >= silent_for:

@@ -50,10 +50,11 @@ class Watermark:
             position.arrival_ms, position.idle, position.behind_since_ms, position.unreadable = arrival_ms, False, None, False
 
     def move(self, partition: str, next_offset: int) -> bool:
-        """The partition goes on there without a record (a gap, a log that was cut): is that elsewhere?"""
+        """The partition goes on there without a record (a gap, a log that was cut, a topic that has come): is that anything new?"""
         position = self.positions.setdefault(partition, Position())
-        before, position.next_offset = position.next_offset, next_offset
-        return before != next_offset
+        before = position.next_offset, position.unreadable
+        position.next_offset, position.unreadable = next_offset, False
+        return before != (next_offset, False)
 
     def blocked(self, partition: str) -> None:
         """The partition cannot be read on until someone acts; records from it take that back."""

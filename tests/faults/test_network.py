@@ -11,7 +11,8 @@ import pytest
 
 from tests.faults.conftest import Calm
 from tests.faults.proxy import Proxy
-from tests.faults.witness import BRISK, PACES, REAL, Witness
+from tests.faults.witness import BRISK, PACES, REAL, Witness, account
+from tests.river.world import events
 from tests.services.broker import Broker, free_port
 from tests.services.feed import Feed
 from tests.services.river import PER_HOUR, River
@@ -128,7 +129,7 @@ def test_a_slow_line_is_slow_and_nothing_else(river: River, line: Line, calm: Ca
 
 
 @pytest.mark.parametrize("program", PACES)
-def test_a_topic_that_is_absent_is_waited_for_and_never_made_by_us(river: River, line: Line, calm: Calm, program: Sequence[str]) -> None:
+def test_a_topic_that_is_absent_is_told_and_never_made_by_us(river: River, program: Sequence[str]) -> None:
     """This broker makes what is asked for, so that the daemon's own question would be the one that creates it."""
     topic = river.topics["out"] = river.feed.name()
     river.plan["streams"]["out"]["topic"] = topic
@@ -139,7 +140,18 @@ def test_a_topic_that_is_absent_is_waited_for_and_never_made_by_us(river: River,
     assert witness.gauge("raincheck_kafka_assigned_partitions", topic=topic) == 0
     witness.outlives(35 if program == REAL else 3, "while a topic is absent")  # longer than a client believes what it knows of topics
     assert river.feed.admin.describe_topics([topic])[0]["error_code"] == 3, "nobody made it"
+    inputs, outputs = events(range(7), PER_HOUR)
+    river.feed.produce(river.topics["in"], inputs[: 3 * PER_HOUR : 2], 0)
+    river.feed.produce(river.topics["in"], inputs[1 : 3 * PER_HOUR : 2], 1)
+    witness.closed(1)
+    assert "out/0" in str(river.webhook.next()), "its owner hears that half of the model's traffic is not there"
     river.feed.create(topic)
     witness.until(lambda: witness.gauge("raincheck_kafka_assigned_partitions", topic=topic) == 1, "it is read")
-    river.send(range(7))
-    ends_well(river, witness, calm)
+    river.feed.produce(topic, outputs)
+    river.feed.produce(river.topics["in"], inputs[3 * PER_HOUR :: 2], 0)
+    river.feed.produce(river.topics["in"], inputs[3 * PER_HOUR + 1 :: 2], 1)
+    witness.closed(5)
+    found, _ = account(river.state)
+    assert [v["partial"] for v in found["verdicts"][:6]] == [True, True, False, False, False, False], "no window is whole in secret"
+    assert [v["events"] for v in found["verdicts"][:6]] == [PER_HOUR] * 6
+    assert found["counts"] == [{"of": "shop", "reason": "late", "count": 2 * PER_HOUR}], "what came for the two that were closed"
