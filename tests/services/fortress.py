@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from monitor.plan import Kafka
 from tests.services.broker import Broker, free_port
@@ -51,7 +52,7 @@ class Fortress:
         """How a client that knocks there is configured."""
         security = door.security
         files = ("password_file", "ca_file", "cert_file", "key_file")
-        found = {field: str(self.folder / name) for field in files if (name := getattr(security, field)) is not None}
+        found: dict[str, Any] = {field: str(self.folder / name) for field in files if (name := getattr(security, field)) is not None}
         return Kafka((f"localhost:{self.ports[door.listener]}",), replace(security, **found))
 
 
