@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -93,7 +93,7 @@ def fifty() -> list[tuple[int, str]]:
     assert CALIBRATION < NIGHT < CALIBRATION + 12
     kinds = ["seconds"] * 4 + ["reading"] * 8 + ["statement"] * 11 + ["commit"] * 3 + ["saved"] * 3 + ["committing"] * 3
     rng.shuffle(kinds)
-    drawn = {
+    drawn: dict[str, Callable[[], str]] = {
         "seconds": lambda: f"seconds:{rng.uniform(0.3, 4.0):.2f}", "reading": lambda: f"reading:{rng.uniform(0.0, 2.0):.2f}",
         "statement": lambda: f"statement:{rng.randrange(1, 20)}", "commit": lambda: "commit:1", "saved": lambda: "saved:1",
         "committing": lambda: "committing:1",
