@@ -26,7 +26,7 @@ done
 # take <name> <0 dark, 1 light>: --no-sandbox, since the browser may run as root in a container, and sees this one page only
 take() {
     "$browser" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
-        --disable-component-update --disable-sync --user-data-dir="$work/$1" --hide-scrollbars --window-size=1280,1560 \
+        --disable-component-update --disable-sync --user-data-dir="$work/$1" --hide-scrollbars --window-size=1280,1600 \
         --blink-settings=preferredColorScheme="$2" --screenshot="$here/demo-$1.png" "http://127.0.0.1:$port/models/traffic-light" \
         >"$work/browser" 2>&1 || { cat "$work/browser" >&2; exit 1; }
 }
