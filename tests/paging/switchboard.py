@@ -74,6 +74,7 @@ class Switchboard:
             print(f"\n--- {number}: {notification.receiver}\n{text}")  # noqa: T201 - shown by pytest -s
             if folder := os.environ.get(KEPT_IN):
                 name = f"{number:03}-{notification.receiver}-{notification.name}-{notification.status}.json"
+                Path(folder).mkdir(parents=True, exist_ok=True)
                 (Path(folder) / name).write_text(text + "\n", encoding="utf-8")
 
     def heard(self, receiver: str) -> list[Notification]:
@@ -81,12 +82,16 @@ class Switchboard:
         with self._came:
             return [one for one in self._all if one.receiver == receiver]
 
-    def wait(self, receiver: str, name: str, status: str, nth: int = 1, limit_s: float = 60.0) -> Notification:
-        """The nth notification of that kind to that receiver; AssertionError with all that came instead."""
+    def wait(self, receiver: str, name: str, status: str, nth: int = 1, limit_s: float = 60.0, **labels: str) -> Notification:
+        """The nth notification of that kind, of a group with these labels, to that receiver; AssertionError with all that came instead."""
         end = time.monotonic() + limit_s
         with self._came:
             while True:
-                found = [one for one in self._all if one.receiver == receiver and one.said == (name, status)]
+                found = [
+                    one
+                    for one in self._all
+                    if one.receiver == receiver and one.said == (name, status) and labels.items() <= one.body["commonLabels"].items()
+                ]
                 if len(found) >= nth:
                     return found[nth - 1]
                 left = end - time.monotonic()

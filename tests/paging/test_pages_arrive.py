@@ -79,11 +79,12 @@ def test_a_night_on_call(paging: Paging) -> None:
     paging.judged("shop")
     paging.answer(incident["id"], "fixed")
     paging.bring(2)
-    board.wait("shop-team-page", "ModelDrifted", "resolved")
+    over = board.wait("shop-team-page", "ModelDrifted", "resolved")
+    assert over.alerts[0]["annotations"]["summary"] == said["summary"], "and it never was about anything else"
     board.wait("bank-team-page", "ModelBroken", "resolved")
 
     # the whole night, as each of them saw it
-    board.rounds()
+    board.rounds(1)
     seen = {name: [one.said for one in board.heard(name)] for name in ("shop-team-page", "bank-team-page", "ops-page", "ops-ticket")}
     assert seen == {
         "shop-team-page": [("ModelDrifted", "firing"), ("ModelDrifted", "resolved")],

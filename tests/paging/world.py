@@ -22,6 +22,7 @@ from tests.services.served import asked, lasting_port, until
 
 MODELS = {"shop": "shop-team", "bank": "bank-team"}
 RECEIVERS = ("watchdog", *(f"{team}-{severity}" for team in (*MODELS.values(), "ops") for severity in ("page", "ticket")))
+PULSE = "pulse"  # a third model, of the bank's team: windows of a minute, and a minute's silence is too long
 NUMERIC = [f"x{i}" for i in range(6)]
 LEVELS = ["red", "green", "blue", "grey"]
 PER_HOUR = 60
@@ -53,7 +54,7 @@ class Paging:
         self.feed, self.folder = feed, folder
         self.port = lasting_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.topics = {model: feed.create() for model in MODELS}
+        self.topics = {model: feed.create() for model in (*MODELS, PULSE)}
         # whole hours, so that what is left of the story ends before now: a verdict is never fresher or older than it says
         self.start_ms = wall.now_ms() // HOUR_MS * HOUR_MS - (LEARNT + STORY) * HOUR_MS
         self.told = 0  # hours that have been brought
@@ -102,6 +103,15 @@ class Paging:
             "models": {
                 model: {"owner": owner, "window": "1h", "schema": {"features": features}, "reference": {"learn": "8d"}}
                 for model, owner in MODELS.items()
+            }
+            | {
+                PULSE: {
+                    "owner": MODELS["bank"],
+                    "window": "1m",
+                    "lateness": "0s",
+                    "schema": {"features": {"x0": features["x0"]}},
+                    "rules": {"silent_for": "1m"},
+                }
             },
             # Alertmanager carries everything: the configuration names no receiver, and nobody is told twice
             "owners": {owner: {} for owner in MODELS.values()},
@@ -121,9 +131,9 @@ class Paging:
     def bring(self, hours: int, **strange: dict[str, str]) -> None:
         """The next hours of every model's events; `strange` says by model what is shifted or missing in them."""
         coming = range(self.told, self.told + hours)
-        for model, topic in self.topics.items():
+        for model in MODELS:
             for record in records(model, coming, self.start_ms, **strange.get(model, {})):
-                self.feed.producer.send(topic, record, partition=0)
+                self.feed.producer.send(self.topics[model], record, partition=0)
         self.feed.producer.flush()
         self.told = coming.stop
 
@@ -136,6 +146,12 @@ class Paging:
             return view["last"] is not None and view["last"]["start_ms"] >= last_ms
 
         until(seen, f"{model} is not judged")
+
+    def beat(self, minutes: int) -> None:
+        """Events of the third model, one a second for so many minutes until now."""
+        now_ms = wall.now_ms()
+        at = range(now_ms - minutes * 60_000, now_ms, 1000)
+        self.feed.produce(self.topics[PULSE], [json.dumps({"id": str(t), "at": t, "features": {"x0": 0.5}}).encode() for t in at])
 
     def spoil(self, model: str, n: int) -> None:
         """Records that nobody can read, in the model's topic."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,20 @@ class Alertmanager(Served):
             return len(seen) >= 3
 
         until(written_twice, "it writes nothing down")
+
+    def forget(self) -> None:
+        """Killed, and what it had sent was never written down."""
+        self.kill()
+        (self.folder / "data" / "nflog").unlink(missing_ok=True)
+
+    def freeze(self) -> None:
+        """SIGSTOP: its port stays open, nothing answers."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def alerts(self, **labels: str) -> list[dict[str, Any]]:
         """The alerts it knows that carry these labels, with their `status.state` (active, suppressed) and who inhibits them."""

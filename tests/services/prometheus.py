@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,12 @@ class Prometheus(Served):
     def alerts(self, name: str) -> list[dict[str, Any]]:
         """Pending and firing alerts of that name, with labels, annotations, state and activeAt."""
         return [alert for alert in asked(f"{self.url}/api/v1/alerts")["data"]["alerts"] if alert["labels"]["alertname"] == name]
+
+    def refused(self) -> int:
+        """How many alerts it could not hand over so far."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return int(sum(float(n) for n in re.findall(r"^prometheus_notifications_errors_total\{.*\} (.*)$", text, re.MULTILINE)))
 
     def rules(self) -> list[dict[str, Any]]:
         """Every rule with its query, health and last error."""
