@@ -106,6 +106,7 @@ def test_killed_and_refused_on_a_full_disk(cramped: River, disk: SmallDisk, calm
     whole(calm.holds(cramped, 8), 9)
 
 
+@pytest.mark.fault
 def test_writes_that_fail_while_running_are_a_full_disk(river: River, calm: Calm) -> None:
     """No write succeeds, as on a disk that the kernel has turned read-only under the process."""
     daemon = river.start(program=BRISK)
