@@ -29,7 +29,7 @@ def test_a_shift_pages_the_right_owner_and_a_restart_loses_nothing(river: River)
     assert "x3" in text
     assert incident["subjects"][0]["name"] == "x3"
     assert abs(incident["onset_ms"] - onset) <= 2 * 3_600_000, "the onset is told to within two windows"
-    assert 'raincheck_incident_active{kind="statistical",model="shop",severity="page"} 1.0' in first.get("/metrics")
+    assert 'raincheck_incident_active{model="shop",severity="page",kind="statistical"} 1.0' in first.get("/metrics")
 
     # in the middle of the stream: what comes while nobody runs is read after the restart
     river.send(range(shifted.stop, shifted.stop + 3))
