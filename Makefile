@@ -50,7 +50,7 @@ fuzz: setup
 	PYTHONPATH=. $(BIN)/python tests/faults/fuzz_decode.py .cache/fuzz -max_total_time=$(FUZZ_S) -max_len=20000 -timeout=20
 
 test-faults: services
-	$(BIN)/python -m pytest -m "fault or not fault" --timeout 1800 tests/faults tests/kafka
+	$(BIN)/python -m pytest -m "fault or not fault" --timeout 1800 tests/faults tests/kafka tests/paging
 
 check: setup
 	$(BIN)/ruff format --check .
