@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.conftest import Calm
 from tests.faults.proxy import Proxy
-from tests.faults.witness import BRISK, PACES, REAL, Witness, account
+from tests.faults.witness import BRISK, PACES, REAL, Witness, account, records
 from tests.river.world import events
 from tests.services.broker import Broker, free_port
 from tests.services.feed import Feed
@@ -71,9 +71,9 @@ def begun(river: River, program: Sequence[str]) -> Witness:
 
 def ends_well(river: River, witness: Witness, calm: Calm) -> None:
     witness.closed(5)
+    witness.saved(river.state, 7 * PER_HOUR)
     found = calm.holds(river, 6)
-    assert sum(p["records"] for name, p in found["offsets"].items() if name.startswith("in/")) == 7 * PER_HOUR
-    assert found["counts"] == []
+    assert (records(found, "in"), found["counts"]) == (7 * PER_HOUR, [])
 
 
 @pytest.mark.parametrize("program", PACES)

@@ -89,6 +89,14 @@ class Witness:
 
         self.until(last, f"the window of hour {hour} is closed", within_s)
 
+    def saved(self, state: Path, total: int, stream: str = "in") -> None:
+        """So many records of the stream are in the saved account: the last window is open, and nothing else tells when it is read."""
+
+        def enough() -> bool:
+            return records(account(state)[0], stream) >= total
+
+        self.until(enough, f"{total} records of {stream} are saved")
+
     def cpu_s(self) -> float:
         """Processor seconds of the process and its threads so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -105,6 +113,11 @@ class Witness:
     def _memory_mib(self, field: str) -> float:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1]) / 1024
+
+
+def records(found: dict[str, Any], stream: str) -> int:
+    """How many records of a stream an exported state has counted."""
+    return sum(int(p["records"]) for name, p in found["offsets"].items() if name.startswith(f"{stream}/"))
 
 
 def account(state: Path) -> tuple[dict[str, Any], dict[int, dict[str, object]]]:
