@@ -68,7 +68,7 @@ class Board:
 
     def windows(self, model: str, limit: int) -> list[Verdict]:
         with self._lock:
-            verdicts = self._verdicts[model]
+            verdicts = self._verdicts.get(model, ())  # a model that has left the plan leaves its incidents behind, and nothing else
             return list(verdicts)[-limit:] if limit > 0 else []
 
     def incidents(self, model: str | None = None) -> list[Incident]:

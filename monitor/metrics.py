@@ -140,11 +140,6 @@ class Metrics:
                 [k for tier in self._tiers for k in tier if k[0] == name and labels.items() <= dict(zip(names, k[1], strict=True)).items()]
             )
 
-    def remove_model(self, model: str) -> None:
-        """A model that has left the configuration takes every one of its series with it."""
-        with self._lock:
-            self._drop([k for tier in self._tiers for k in tier if ("model", model) in zip(CATALOGUE[k[0]].labels, k[1], strict=True)])
-
     def value(self, name: CounterName | GaugeName, **labels: str) -> float | None:
         """What is exported for this series now; None where there is no such series."""
         if name in self._lines:

@@ -108,7 +108,8 @@ class Telemetry:
                 "raincheck_windows_skipped_total", model=row.verdict.model, reason=row.verdict.reason or "unknown"
             )
         for incident in changes.incidents.values():
-            self._incident(incident, engine)
+            if incident.model in self.plan.models:  # one that has left the plan takes its series with it; its incidents are closed
+                self._incident(incident, engine)
         for name in changes.evidence:
             self._promise(name, engine)
         for alert in changes.alerts:

@@ -114,7 +114,7 @@ class Api:
 
     async def answer(self, request: Request) -> Response:
         body = await self.checked(request)
-        incident = find_incident(self._desk, request.path_params["incident"])
+        incident = find_answerable(self._desk, request.path_params["incident"])
         ask = answer_ask(body, incident.onset_ms, given=len(incident.answers))
         answered = await durable(self._desk.answer(incident.id, ask))
         return as_json(answered)
@@ -194,6 +194,14 @@ def find_incident(desk: Desk, key: str) -> Incident:
         if incident.id == key:
             return incident
     raise BadRequest("incident", key, "an id from /api/v1/incidents", 404)
+
+
+def find_answerable(desk: Desk, key: str) -> Incident:
+    """An incident whose model is still watched: of another nothing is to be learnt."""
+    incident = find_incident(desk, key)
+    if incident.model not in desk.plan.models:
+        raise BadRequest("incident", key, f"one of a model that is watched; {incident.model} has left the configuration", 409)
+    return incident
 
 
 async def durable(future: Future[T]) -> T:

@@ -55,7 +55,7 @@ def create_app(desk: Desk, *, clock: Callable[[], int], count: Callable[[str, in
 
     async def mistake(request: Request, error: Exception) -> Response:
         assert isinstance(error, BadRequest)
-        if request.url.path.startswith("/api/") or error.status == 415:
+        if request.url.path.startswith(("/api/", "/-/")) or error.status == 415:
             headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
             response = as_json(error.as_json(), error.status)
             response.headers.update(headers)
@@ -70,19 +70,15 @@ def create_app(desk: Desk, *, clock: Callable[[], int], count: Callable[[str, in
         response.headers.update(error.headers or {})
         return response
 
-    async def crash(request: Request, error: Exception) -> Response:
-        log.error("http_handler_failed", method=request.method, error=error)
-        return as_json({"error": "raincheck failed to answer; its log says why"}, 500)
-
     return Starlette(
         routes=in_turn([*Api(desk).routes(), *site.routes()]),
         middleware=[Middleware(Pace), Middleware(Frame, count=count), Middleware(BodyLimit)],
-        exception_handlers={BadRequest: mistake, HTTPException: missing, Exception: crash},
+        exception_handlers={BadRequest: mistake, HTTPException: missing},
     )
 
 
 def in_turn(routes: list[Route]) -> list[Route]:
-    """The same routes with everything that is drawn behind one turnstile; metrics and health are at hand, and wait for nobody."""
+    """The same routes with everything that is drawn behind one turnstile; metrics and health wait for no drawing."""
     turnstile = Turnstile()
     return [
         route if asyncio.iscoroutinefunction(route.endpoint) or route.path.startswith(("/-/", "/metrics"))
@@ -92,14 +88,21 @@ def in_turn(routes: list[Route]) -> list[Route]:
 
 
 class Frame:
-    """Puts the security headers on every answer and tells the counter about it."""
+    """Puts the security headers on every answer, that of a handler which fails too, and tells the counter about it."""
 
     def __init__(self, app: ASGIApp, count: Callable[[str, int], None] | None) -> None:
         self._app, self._count = app, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
         async def framed(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -107,7 +110,13 @@ class Frame:
                     self._count(pattern_of(scope), message["status"])
             await send(message)
 
-        await self._app(scope, receive, framed if scope["type"] == "http" else send)
+        try:
+            await self._app(scope, receive, framed)
+        except Exception:
+            log.exception("http_handler_failed", method=scope["method"], handler=pattern_of(scope))
+            if begun:
+                raise
+            await as_json({"error": "raincheck failed to answer; its log says why"}, 500)(scope, receive, framed)
 
 
 def pattern_of(scope: Scope) -> str:

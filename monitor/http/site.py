@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from monitor.desk import Desk
-from monitor.http.api import Api, durable, find_incident, find_model, subjects_of
+from monitor.http.api import Api, durable, find_answerable, find_incident, find_model, subjects_of
 from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, withdrawal_ask
 from monitor.http.guard import needs_token
 from monitor.pages import Pages
@@ -56,7 +56,7 @@ class Site:
     async def answer(self, request: Request) -> Response:
         """The form's way to answer: afterwards the browser is sent back to the page, so that a reload answers nothing twice."""
         body = await self._api.checked(request)
-        incident = find_incident(self._desk, request.path_params["incident"])
+        incident = find_answerable(self._desk, request.path_params["incident"])
         ask = answer_ask(body, incident.onset_ms, self._pages.zone(self._desk, incident.model), len(incident.answers))
         await durable(self._desk.answer(incident.id, ask))
         return RedirectResponse(self._pages.incident_path(incident.id), 303)
@@ -81,7 +81,8 @@ class Site:
         await durable(self._desk.deployment(view.name, ask.version, ask.who, ask.note))
         return RedirectResponse(self._pages.model_path(view.name), 303)
 
-    def style(self, _: Request) -> Response:
+    async def style(self, _: Request) -> Response:
+        """At hand, and therefore in nobody's turn: a page that was drawn is not left without it."""
         return Response(self._pages.style, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
     def trouble(self, status: int, error: BadRequest) -> Response:

@@ -139,7 +139,7 @@ class Pages:
             subjects=views.subject_rows(incident.subjects),
             charts=self._around(desk, incident, window_ms, now_ms),
             evidence=evidence_text(incident, window_ms),
-            answers=choices(incident),
+            answers=choices(incident) if model is not None else [],
             latch=span(model.max_latch_ms) if model is not None else "a day",
             ago=span(now_ms - incident.onset_ms) if incident.resolved_ms is None and now_ms > incident.onset_ms else "",
             trail=trail(incident, lambda time_ms: hour(time_ms, now_ms, zone)),

@@ -6,11 +6,14 @@ import sqlite3
 import threading
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from monitor import config
 from monitor.changes import Changes
 from monitor.errors import Transient
+from monitor.http import Server, create_app
+from monitor.incident import Incident
 from monitor.office import Office
 from monitor.plan import DAY_MS
 from monitor.sinks.memory import MemoryNotifier
@@ -45,6 +48,28 @@ def test_an_announced_event_is_shown_once_it_is_saved_and_gone_once_it_is_called
         assert [occasion.subjects for occasion in view.outlook.calendar] == shown
         assert office.report("m").outlook == view.outlook
         assert len(Standing.unpack(store.load().evidence["m"]).calendar) == len(shown)
+    office.stop(5.0)
+
+
+def test_an_incident_of_a_model_that_has_left_the_plan_can_be_looked_at_and_not_answered() -> None:
+    bus, store = Bus(), MemoryStore()
+    bus.create("in")
+    left = Incident("1", "gone", "team", "page", "rule", DAY_MS, DAY_MS, (), 0.0, 0.0, "no events", rule="silent")
+    store.save(Changes(incidents={left.id: left}))
+    office = Office(PLAN, MemorySource(bus, {"in": "in"}), store, lambda metrics: MemoryNotifier(PLAN), ticks=False)
+    office.start()
+    office.rounds.save()
+    server = Server(create_app(office, clock=lambda: 2 * DAY_MS), port=0)
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.start()}", trust_env=False) as client:
+        page = client.get("/incidents/1")
+        answer = client.post("/api/v1/incidents/1/answer", json={"answer": "fixed", "who": "Mira"})
+    server.stop()
+    assert page.status_code == 200
+    assert "gone has left the configuration" in page.text
+    assert "<form" not in page.text
+    assert "/models/gone" not in page.text, "where nobody finds anything"
+    assert (answer.status_code, answer.json()["field"]) == (409, "incident")
+    assert b'model="gone"' not in office.metrics(), "a model that has left takes its series with it"
     office.stop(5.0)
 
 

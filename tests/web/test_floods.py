@@ -210,3 +210,31 @@ def test_a_flood_of_pages_is_drawn_one_at_a_time_and_metrics_wait_for_none(serve
     assert Crowded.most == 1, "nobody draws beside another"
     assert threading.active_count() <= threads + 40, "the threads that answer are kept, and are few"
     assert MOST_WAITING < 48, "some of the crowd are told to come back, so the test is a flood"
+
+
+class Held(FakeDesk):
+    """Draws nothing before `go`; `begun` once somebody has asked."""
+
+    begun = threading.Event()
+    go = threading.Event()
+
+    def models(self) -> list[ModelView]:
+        Held.begun.set()
+        Held.go.wait(PATIENCE_MS / 1000)
+        return list(super().models())
+
+
+def test_what_is_at_hand_waits_for_no_drawing(serve: Callable[[FakeDesk], httpx.Client]) -> None:
+    desk = believable()
+    desk.__class__ = Held
+    client = serve(desk)
+    with ThreadPoolExecutor(1) as other:
+        drawn = other.submit(httpx.get, client.base_url, trust_env=False, timeout=PATIENCE_MS / 1000)
+        try:
+            assert Held.begun.wait(PATIENCE_MS / 1000)
+            assert {path: client.get(path).status_code for path in ("/raincheck.css", "/metrics", "/-/healthy", "/-/ready")} == {
+                "/raincheck.css": 200, "/metrics": 200, "/-/healthy": 200, "/-/ready": 200,
+            }  # fmt: skip
+        finally:
+            Held.go.set()
+        assert drawn.result().status_code == 200

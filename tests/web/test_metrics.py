@@ -188,17 +188,6 @@ def test_below_the_budget_the_number_of_series_is_told_exactly() -> None:
     assert told == counted
 
 
-def test_a_removed_model_takes_its_series_and_no_others() -> None:
-    metrics = Metrics(process=False)
-    fill(metrics, "kept")
-    before = metrics.render()
-    fill(metrics, "gone")
-    metrics.remove_model("gone")
-    rest = metrics.render().decode()
-    assert not [s for f in read_text(rest) for s in f.samples if s.labels.get("model") == "gone"]
-    assert rest.count('model="kept"') == before.decode().count('model="kept"')
-
-
 def test_removing_by_some_labels_leaves_the_rest() -> None:
     metrics = Metrics(process=False)
     for model in ("a", "b"):

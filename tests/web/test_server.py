@@ -108,6 +108,10 @@ def test_a_handler_that_fails_answers_500_and_says_nothing_of_its_insides(
         raise RuntimeError("secret path /var/lib")
 
     monkeypatch.setattr(desk, "models", broken)
-    answer = serve(desk).get("/api/v1/models")
+    client = serve(desk)
+    answer = client.get("/api/v1/models")
     assert answer.status_code == 500
     assert "secret" not in answer.text
+    assert answer.headers["X-Content-Type-Options"] == "nosniff", "framed like every other answer"
+    assert desk.values.value("raincheck_http_requests_total", handler="/api/v1/models", code="500") == 1.0, "and counted"
+    assert client.get("/-/healthy").status_code == 200, "on the same connection"

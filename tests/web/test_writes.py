@@ -293,7 +293,9 @@ def test_off_loopback_every_write_needs_the_token(
 def test_who_may_have_the_configuration_read_again(
     client: httpx.Client, desk: FakeDesk, headers: dict[str, str], content: bytes | None, status: int, because: str
 ) -> None:
-    assert client.post("/-/reload", headers=headers, content=content).status_code == status, because
+    answer = client.post("/-/reload", headers=headers, content=content)
+    assert answer.status_code == status, because
+    assert answer.headers["content-type"] == "application/json", "programs ask for this"
     assert desk.reloads == (status == 202), because
 
 
