@@ -24,7 +24,7 @@ from monitor.incident import Incident
 from monitor.pane import PaneKey
 from monitor.reference import Reference
 from monitor.standing import Standing
-from monitor.stores.holding import durable, hold, refused
+from monitor.stores.holding import durable, hold, moved_aside, refused
 from monitor.stores.packing import pack_checkpoint, pack_pane, unpack_checkpoint, unpack_pane
 from monitor.stores.store import Delivery
 from monitor.stores.tables import FORMAT, TABLES, create, migrate, misshapen, put, rows
@@ -80,7 +80,8 @@ class SqliteStore:
             self._write(changes)
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a full disk has rolled it back already, and its error is the one to tell
+                db.execute("ROLLBACK")
             raise
 
     def _write(self, changes: Changes) -> None:
@@ -244,7 +245,7 @@ def _corrupt(path: Path, why: str) -> Corrupt:
 
 def _open(path: Path, reader: bool) -> sqlite3.Connection:
     _made(path)
-    if not os.access(path, os.W_OK):
+    if not reader and not os.access(path, os.W_OK):
         raise refused(path, "is not writable by this user", "a file this user may write to")
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.text_factory = _text
@@ -287,6 +288,7 @@ def _made(path: Path) -> None:
         return
     if unfinished(path).exists():
         raise Corrupt(f"{path}: a restore was cut off half way", f"raincheck state restore {path}, once more")
+    moved_aside(path)  # the log of a file that somebody removed would be read into the new one
     making = path.with_name(path.name + ".making")
     for leftover in (making, making.with_name(making.name + "-journal")):
         leftover.unlink(missing_ok=True)

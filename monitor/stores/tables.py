@@ -121,7 +121,8 @@ def create(db: sqlite3.Connection) -> None:
         put(db, "meta", [("format", str(FORMAT))])
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
 
 
@@ -147,7 +148,8 @@ def migrate(db: sqlite3.Connection) -> None:
         put(db, "meta", [("format", str(FORMAT))])
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -141,6 +142,15 @@ def test_a_copy_from_elsewhere_is_checked_too(state: Path, tmp_path: Path) -> No
     elsewhere.write_bytes(b"")
     with pytest.raises(Corrupt, match="it is empty"):
         restore(state, elsewhere)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to everything")
+def test_a_copy_that_may_only_be_read_is_a_copy(state: Path) -> None:
+    good = everything(state)
+    back_up(state).chmod(0o444)
+    state.unlink()
+    restore(state)
+    assert everything(state) == good
 
 
 def test_nothing_is_put_under_a_running_daemon(state: Path) -> None:

@@ -85,6 +85,33 @@ def test_a_disk_without_room_at_the_start_is_no_damage(older: bytes, tmp_path: P
     assert check(path) == []
 
 
+def test_the_log_of_a_removed_file_is_not_read_into_a_new_one(tmp_path: Path) -> None:
+    path, log = tmp_path / "state.db", tmp_path / "state.db-wal"
+    store = SqliteStore(path)
+    store.save(Changes(marks={"in/0": Mark(1, None, 1)}))
+    left = log.read_bytes()
+    store.close()
+    path.unlink()
+    log.write_bytes(left)  # as after a kill, and somebody's `rm state.db`
+    store = SqliteStore(path)
+    assert store.load().marks == {}
+    assert (tmp_path / "state.db.aside-1-wal").read_bytes() == left
+    store.close()
+
+
+def test_a_save_that_finds_no_room_says_so_and_can_be_made_again(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    large = Changes(evidence={f"m{number}": bytes(9000) for number in range(100)})
+    (room,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {room + 2}")
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        store.save(large)
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    store.save(large)
+    assert len(store.load().evidence) == 100
+    store.close()
+
+
 # ---- damage
 
 

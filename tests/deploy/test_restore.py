@@ -20,5 +20,6 @@ def test_what_root_restores_belongs_to_the_service(tmp_path: Path) -> None:
     copies(state)[0].write_bytes(state.read_bytes())
     for path in (tmp_path, *tmp_path.iterdir()):
         os.chown(path, SERVICE, SERVICE)
+    state.with_name("state.db.lock").unlink()
     restore(state)
     assert {path.stat().st_uid for path in tmp_path.iterdir()} == {SERVICE}
