@@ -46,7 +46,7 @@ JUDGING: Final = Row(
         Panel(
             "Saves", "Is the state saved, and does saving fail?", "cps",
             (
-                Query(fold("sum", FLEET.rate("raincheck_state_snapshots_total")), "saved"),
+                Query(fold("sum", FLEET.rate("raincheck_state_snapshots_total")), "tried"),
                 Query(fold("sum", FLEET.rate("raincheck_state_snapshot_failures_total")), "failed"),
             ),
             runbook="RaincheckSaveFailing",

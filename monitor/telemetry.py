@@ -43,6 +43,7 @@ class Telemetry:
         self._versions: dict[str, tuple[str, ...]] = {}
         self._folded: set[str] = set()
         self._about: dict[tuple[str, ...], set[tuple[str, str, str]]] = {}
+        self._sizes: dict[str, set[tuple[str, str]]] = {}  # of the subjects of a model's last verdict: subject and statistic
         metrics.set("raincheck_build_info", 1, version=version("raincheck"), revision=os.environ.get("RAINCHECK_REVISION", ""),
                     python_version=platform.python_version())  # fmt: skip
         index, count = plan.shard
@@ -119,6 +120,7 @@ class Telemetry:
 
     def save_failed(self, error: Exception) -> None:
         del error  # the loop that catches it tells it
+        self.metrics.inc("raincheck_state_snapshots_total")
         self.metrics.inc("raincheck_state_snapshot_failures_total")
         self.component("state", False)
 
@@ -179,8 +181,12 @@ class Telemetry:
         if verdict.evidence >= verdict.threshold - 1:
             for subject in verdict.subjects:
                 m.set("raincheck_evidence_share", subject.share, model=model, subject=subject.name)
-        for subject in verdict.subjects:
-            m.set("raincheck_effect", subject.size, model=model, subject=subject.name, statistic=subject.statistic, segment="")
+        sizes = {(subject.name, subject.statistic): subject.size for subject in verdict.subjects}
+        for name, statistic in self._sizes.get(model, set()) - set(sizes):  # an old figure must not pass for a new one
+            m.remove("raincheck_effect", model=model, subject=name, statistic=statistic, segment="")
+        for (name, statistic), size in sizes.items():
+            m.set("raincheck_effect", size, model=model, subject=name, statistic=statistic, segment="")
+        self._sizes[model] = set(sizes)
 
     def _values(self, row: WindowRow) -> None:
         """What the columns of a window held, and how many of its predictions came with inputs."""

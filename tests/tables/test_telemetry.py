@@ -102,6 +102,27 @@ def test_what_an_incident_is_about_is_exported_while_it_is_open(engine: Engine, 
     assert told() == {}
 
 
+def test_the_size_of_a_change_is_told_while_the_last_verdict_tells_it(engine: Engine, telemetry: Telemetry) -> None:
+    moved, wider = (Subject("x", "inputs", statistic, "up", 1.5, "sd", 0.7, 0) for statistic in ("location", "scale"))
+    base = Verdict("m:0", "m", 0, 3_600_000, "page", 50, 4.0, 3.0)
+
+    def told(verdict: Verdict) -> set[str]:
+        telemetry.saved(Changes(windows=[WindowRow(verdict, "", {})]), engine, 0.0)
+        return set(re.findall(r'raincheck_effect{.*statistic="([^"]*)"', telemetry.metrics.render().decode()))
+
+    assert told(replace(base, subjects=(moved, wider))) == {"location", "scale"}
+    assert told(replace(base, status="ticket", subjects=(wider,))) == {"scale"}
+    assert told(replace(base, status="unknown", reason="no reference")) == {"scale"}, "nothing newer is known"
+    assert told(replace(base, status="ok", evidence=0.0)) == set(), "an old figure must not pass for a new one"
+
+
+def test_a_save_that_fails_was_attempted(engine: Engine, telemetry: Telemetry) -> None:
+    telemetry.saved(Changes(), engine, 0.0)
+    telemetry.save_failed(OSError("disk full"))
+    value = telemetry.metrics.value
+    assert (value("raincheck_state_snapshots_total"), value("raincheck_state_snapshot_failures_total")) == (2, 1)
+
+
 def test_a_restart_does_not_end_a_silence(engine: Engine, telemetry: Telemetry) -> None:
     """A series that is gone until a record comes is one that RaincheckStreamSilent cannot hold against the plan."""
     engine.watermark.positions["in/0"] = Position(7, mark_ms=100_000, records=7)
