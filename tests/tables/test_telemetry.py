@@ -107,7 +107,7 @@ def test_the_size_of_a_change_is_told_while_the_last_verdict_tells_it(engine: En
     base = Verdict("m:0", "m", 0, 3_600_000, "page", 50, 4.0, 3.0)
 
     def told(verdict: Verdict) -> set[str]:
-        telemetry.saved(Changes(windows=[WindowRow(verdict, "", {})]), engine, 0.0)
+        telemetry.saved(Changes(windows=[WindowRow(verdict, "summaries", {})]), engine, 0.0)
         return set(re.findall(r'raincheck_effect{.*statistic="([^"]*)"', telemetry.metrics.render().decode()))
 
     assert told(replace(base, subjects=(moved, wider))) == {"location", "scale"}
