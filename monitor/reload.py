@@ -23,9 +23,11 @@ class Reload:
         self._asked = threading.Event()
 
     def ask(self) -> None:
-        """From any thread; Misconfigured at once where the configuration has mistakes, which changes nothing."""
-        self.read()
-        self._asked.set()
+        """From any thread; Misconfigured at once where the configuration has mistakes, which are told as after a hangup, too."""
+        try:
+            self.read()
+        finally:
+            self._asked.set()
 
     def hangup(self, number: int, frame: FrameType | None) -> None:
         """A signal's handler: only remembers."""

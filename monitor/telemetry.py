@@ -193,7 +193,7 @@ class Telemetry:
         if row.form != "cells":
             return
         m, name = self.metrics, row.verdict.model
-        events = {"inputs": 0, "predictions": 0}
+        events = {column.role: 0 for column in self.plan.models[name].columns}
         for column in self.plan.models[name].columns:
             packed = row.columns.get(column.name)
             if packed is None:
@@ -208,7 +208,7 @@ class Telemetry:
             if invalid or name not in self._folded:
                 m.inc("raincheck_feature_values_invalid_total", invalid, model=name, feature=column.name)
         self._folded.add(name)
-        if events["predictions"]:
+        if "inputs" in events and events.get("predictions"):  # of a model whose inputs nobody watches there is nothing to cover
             m.set("raincheck_coverage_ratio", min(1.0, events["inputs"] / events["predictions"]), model=name)
 
     def advised(self, row: WindowRow, engine: Engine) -> None:

@@ -40,9 +40,7 @@ def walk(eye: Eye) -> list[Held]:
 
 
 @pytest.mark.parametrize("size", ["desk", "phone"])
-@pytest.mark.parametrize(
-    "path", ["/", "/models/traffic-light", "/models/traffic-light?announce=now", "/models/traffic-light/report", "{page}"]
-)
+@pytest.mark.parametrize("path", PATHS)
 def test_every_link_and_control_is_reached_in_reading_order_and_seen(
     eye: Eye, serve_to: Callable[[FakeDesk], str], desk: FakeDesk, path: str, size: str
 ) -> None:

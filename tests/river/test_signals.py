@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from monitor.errors import Misconfigured
+from monitor.metrics import Metrics
+from monitor.plan import Plan
+from monitor.reload import Reload
 from tests.river.world import Daemon, configuration
 
 
@@ -34,6 +38,19 @@ def test_a_hangup_with_mistakes_in_the_configuration_changes_nothing_and_names_t
     assert daemon.get("/api/v1/models")["models"][0]["name"] == "shop"
     assert "raincheck_config_last_reload_successful 0.0" in daemon.get("/metrics")
     assert daemon.terminate() == 0
+
+
+def test_mistakes_are_told_to_everybody_who_asks_for_a_reload() -> None:
+    """Who asks over HTTP hears of them at once, and the metric that its rule watches says it as after a hangup."""
+
+    def read() -> Plan:
+        raise Misconfigured.of("is not known", field="models.m.owner", value="nobody", right="one of owners")
+
+    reload, metrics = Reload(read), Metrics(process=False)
+    with pytest.raises(Misconfigured):
+        reload.ask()
+    assert not reload.due(metrics)
+    assert metrics.value("raincheck_config_last_reload_successful") == 0
 
 
 def test_a_hangup_takes_up_a_changed_configuration_as_the_same_process(daemon: Daemon, tmp_path: Path) -> None:

@@ -123,6 +123,15 @@ def test_a_save_that_fails_was_attempted(engine: Engine, telemetry: Telemetry) -
     assert (value("raincheck_state_snapshots_total"), value("raincheck_state_snapshot_failures_total")) == (2, 1)
 
 
+def test_a_model_whose_inputs_nobody_watches_has_no_coverage() -> None:
+    model = {"owner": "team", "schema": {"prediction": {"class": "label"}}}
+    telemetry = Telemetry(config.compile({"owners": {"team": {}}, "models": {"m": model}}), Metrics(process=False))
+    row = WindowRow(Verdict("m:0", "m", 0, 3_600_000, "ok", 50, 0.0, 3.0), "cells", {"prediction": pack_cells(np.array([0, 0, 0, 0, 9]))})
+    telemetry.saved(Changes(windows=[row]), Engine(telemetry.plan, MemoryStore().load()), 0.0)
+    assert telemetry.metrics.value("raincheck_feature_values_total", model="m", feature="prediction") == 9
+    assert telemetry.metrics.value("raincheck_coverage_ratio", model="m") is None
+
+
 def test_a_restart_does_not_end_a_silence(engine: Engine, telemetry: Telemetry) -> None:
     """A series that is gone until a record comes is one that RaincheckStreamSilent cannot hold against the plan."""
     engine.watermark.positions["in/0"] = Position(7, mark_ms=100_000, records=7)
