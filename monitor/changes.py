@@ -17,11 +17,13 @@ from monitor.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far one partition has been read: where it goes on, its newest event time (None: nothing yet), records so far."""
+    """How far one partition has been read: where it goes on, its newest event time (None: nothing yet), records so far, and the event
+    time that waits to be confirmed (monitor.lateness)."""
 
     next_offset: int
     mark_ms: int | None
     records: int = 0
+    suspect_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from monitor.watermark import Position
 
 def mark_of(position: Position) -> Mark:
     """What a store keeps of a partition's position."""
-    return Mark(position.next_offset, position.mark_ms, position.records)
+    return Mark(position.next_offset, position.mark_ms, position.records, position.suspect_ms)
 
 
 def checkpoint(

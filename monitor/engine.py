@@ -73,7 +73,7 @@ class Engine:
         for (model, _), n in folded.late.items():
             self._changes.counts[model, "late"] += n
         self._changes.outcomes += [Outcome(*outcome) for outcome in folded.outcomes]
-        self.watermark.advance(folded.partition, folded.next_offset, folded.mark_ms, arrival_ms, records)
+        self.watermark.advance(folded.partition, folded.next_offset, folded.mark_ms, arrival_ms, records, folded.suspect_ms)
         self._mark(folded.partition)
         self.close()
 
@@ -379,9 +379,9 @@ class Engine:
     def _restore(self, snapshot: Snapshot) -> None:
         self._next_input = snapshot.next_input
         for partition, mark in snapshot.marks.items():
-            self.watermark.positions[partition] = Position(mark.next_offset, mark.mark_ms, mark.records)
+            self.watermark.positions[partition] = Position(mark.next_offset, mark.mark_ms, mark.records, mark.suspect_ms)
             if mark.mark_ms is not None:
-                self.fold.release(partition, mark.mark_ms)
+                self.fold.resume(partition, mark.mark_ms, mark.suspect_ms)
         found = restored(self.plan, snapshot)
         self.standings, self.incidents = found.standings, found.incidents
         for reference, chain in found.references.values():

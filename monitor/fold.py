@@ -37,14 +37,9 @@ class Fold:
         for model, (columns, effective_ms) in (cuts or {}).items():
             self.set_cuts(model, columns, effective_ms)
 
-    @property
-    def state(self) -> dict[str, int]:
-        """Newest event time per partition: all there is to save. A jump not yet confirmed (monitor.lateness) is forgotten."""
-        return dict(self._marks)
-
-    @state.setter
-    def state(self, marks: Mapping[str, int]) -> None:
-        self._marks, self._suspects = dict(marks), {}
+    def resume(self, partition: str, mark_ms: int, suspect_ms: int | None) -> None:
+        """Goes on where another fold of this partition stopped: both as its last `Folded` told them, or a release after it."""
+        self._marks[partition], self._suspects[partition] = mark_ms, suspect_ms
 
     def set_cuts(self, model: str, cuts: Mapping[str, Cuts], effective_ms: int) -> None:
         """Windows of `model` that start at `effective_ms` or later are counted in these cells; earlier ones stay as they are."""
@@ -59,7 +54,8 @@ class Fold:
         """Panes of one slice; slices of one partition come in offset order."""
         batches = [batch for batch in piece.batches if len(batch)]
         mark = self._marks.get(piece.partition, NOTHING)
-        earlier, mark, self._suspects[piece.partition] = earlier_marks(batches, mark, self._suspects.get(piece.partition))
+        earlier, mark, suspect = earlier_marks(batches, mark, self._suspects.get(piece.partition))
+        self._suspects[piece.partition] = suspect
         if mark != NOTHING:
             self._marks[piece.partition] = mark
         panes: dict[PaneKey, Pane] = {}
@@ -77,7 +73,7 @@ class Fold:
             else:
                 self._fold_batch(model, _timely(model, batch, marks, late), panes, counts)
         return Folded(
-            piece.partition, piece.next_offset, None if mark == NOTHING else mark, panes, dict(late), dict(counts), tuple(outcomes)
+            piece.partition, piece.next_offset, None if mark == NOTHING else mark, panes, dict(late), dict(counts), tuple(outcomes), suspect
         )
 
     def _fold_batch(self, model: Model, batch: Batch, panes: dict[PaneKey, Pane], counts: Counter[tuple[str, str]]) -> None:

@@ -23,6 +23,7 @@ class Position:
     next_offset: int = 0
     mark_ms: int | None = None
     records: int = 0
+    suspect_ms: int | None = None  # kept for the fold, which goes on from it after a restart
     arrival_ms: int | None = None
     behind_since_ms: int | None = None
     idle: bool = False
@@ -40,10 +41,13 @@ class Watermark:
         for partition, start in starts.items():
             self.positions.setdefault(partition, Position(start))
 
-    def advance(self, partition: str, next_offset: int, mark_ms: int | None, arrival_ms: int, records: int) -> None:
+    def advance(
+        self, partition: str, next_offset: int, mark_ms: int | None, arrival_ms: int, records: int, suspect_ms: int | None = None
+    ) -> None:
         """A slice was folded: the partition is awake."""
         position = self.positions.setdefault(partition, Position())
         position.next_offset, position.records = next_offset, position.records + records
+        position.suspect_ms = suspect_ms
         if mark_ms is not None:
             position.mark_ms = mark_ms  # lower than before only where a first stamp was wrong (monitor.lateness)
         if records:

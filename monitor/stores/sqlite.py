@@ -58,7 +58,7 @@ class SqliteStore:
     def load(self) -> Snapshot:
         try:
             return Snapshot(
-                marks={p: Mark(n, mark_ms, records) for p, n, mark_ms, records in self._rows("offsets")},
+                marks={p: Mark(*row) for p, *row in self._rows("offsets")},
                 panes={
                     (p, PaneKey(model, version, segment, role, start)): unpack_pane(body)
                     for p, model, version, segment, role, start, body in self._rows("panes")
@@ -88,8 +88,9 @@ class SqliteStore:
         many = self._db.executemany
         for table in ("panes", "windows", "evidence", '"references"', "in_force", "checkpoints"):
             many(f"DELETE FROM {table} WHERE model = ?", [(model,) for model in changes.forgotten])  # noqa: S608 - names from the line above
-        put(self._db, "offsets", [(p, m.next_offset, m.mark_ms, m.records) for p, m in changes.marks.items() if m is not None])
-        many("DELETE FROM offsets WHERE partition = ?", [(p,) for p, m in changes.marks.items() if m is None])
+        marks = {p: m for p, m in changes.marks.items() if m is not None}
+        put(self._db, "offsets", [(p, m.next_offset, m.mark_ms, m.records, m.suspect_ms) for p, m in marks.items()])
+        many("DELETE FROM offsets WHERE partition = ?", [(p,) for p in changes.marks.keys() - marks.keys()])
         many("DELETE FROM panes WHERE partition = ? AND model = ? AND version = ? AND segment = ? AND role = ? AND start_ms = ?",
              [(p, *key) for (p, key), pane in changes.panes.items() if pane is None])  # fmt: skip
         put(self._db, "panes", [(p, *key, pack_pane(pane)) for (p, key), pane in changes.panes.items() if pane is not None])

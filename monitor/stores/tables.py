@@ -39,7 +39,9 @@ class Table:
 
 TABLES: Final = {
     "meta": Table("key TEXT, value TEXT NOT NULL", "key"),
-    "offsets": Table("partition TEXT, next_offset INTEGER NOT NULL, mark_ms INTEGER, records INTEGER NOT NULL", "partition"),
+    "offsets": Table(
+        "partition TEXT, next_offset INTEGER NOT NULL, mark_ms INTEGER, records INTEGER NOT NULL, suspect_ms INTEGER", "partition"
+    ),
     "panes": Table(
         "partition TEXT, model TEXT, version TEXT, segment TEXT, role TEXT, start_ms INTEGER, body BLOB NOT NULL",
         "partition, model, version, segment, role, start_ms",
@@ -133,7 +135,7 @@ def misshapen(db: sqlite3.Connection) -> list[str]:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Format 2, whose rows had no sums, becomes this one: all of it in one transaction, or nothing."""
+    """Format 2, whose rows had no sums, and none of offsets a suspect, becomes this one: all of it in one transaction, or nothing."""
     db.execute("BEGIN IMMEDIATE")
     try:
         for index in _INDEXES:
@@ -141,7 +143,7 @@ def migrate(db: sqlite3.Connection) -> None:
         for name in TABLES:
             db.execute(f'ALTER TABLE "{name}" RENAME TO before')
             db.execute(_schema()[name])
-            put(db, name, db.execute("SELECT * FROM before"))
+            put(db, name, db.execute("SELECT *, NULL FROM before" if name == "offsets" else "SELECT * FROM before"))
             db.execute("DROP TABLE before")
         for index in _INDEXES:
             db.execute(_INDEXES[index])

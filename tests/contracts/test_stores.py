@@ -52,7 +52,7 @@ KEY = ("in/0", PaneKey("m", "v1", "", "inputs", 100))
 def everything() -> Changes:
     pane = Pane(3, {"x": Sample.fold(np.array([1, 2, 3], np.uint64), np.array([1.0, np.nan, 2.0])), "c": Tally.fold(["a", None, "b"])})
     return Changes(
-        marks={"in/0": Mark(7, 99, 7), "in/1": Mark(0, None)},
+        marks={"in/0": Mark(7, 99, 7, 5), "in/1": Mark(0, None)},
         panes={KEY: pane},
         windows=[WindowRow(verdict(0), "cells", {"x": b"\x01\x02"}), WindowRow(verdict(10), "summaries", {})],
         evidence={"m": b"state"},
@@ -68,7 +68,7 @@ def everything() -> Changes:
 def test_what_was_saved_comes_back(store: Store) -> None:
     store.save(everything())
     snapshot = store.load()
-    assert snapshot.marks == {"in/0": Mark(7, 99, 7), "in/1": Mark(0, None)}
+    assert snapshot.marks == {"in/0": Mark(7, 99, 7, 5), "in/1": Mark(0, None)}
     assert snapshot.panes.keys() == {KEY}
     assert snapshot.panes[KEY].events == 3
     assert snapshot.panes[KEY].columns == everything().panes[KEY].columns  # type: ignore[union-attr]
@@ -203,7 +203,7 @@ def test_the_file_outlives_the_process(tmp_path: Path) -> None:
     store.save(everything())
     store.close()
     again = SqliteStore(tmp_path / "state.db")
-    assert again.load().marks["in/0"] == Mark(7, 99, 7)
+    assert again.load().marks["in/0"] == Mark(7, 99, 7, 5)
     again.close()
 
 

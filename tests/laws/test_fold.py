@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from detectors.cuts import CategoricalCuts, Cuts, NumericCuts
 from detectors.summaries import cells_of
 from monitor.batch import Batch, Numbers, Slice, Texts
+from monitor.engine import Engine
 from monitor.fold import Fold
 from monitor.pane import Folded, Pane, PaneKey
 from monitor.plan import DAY_MS, Feature, Label, Model, Owner, Plan, Schema
+from monitor.stores.memory import MemoryStore
 
 SCHEMA = Schema((Feature("x", "numeric", ("x",)), Feature("c", "categorical", ("c",))), label=Label(("y",)), segments=("camera",))
 PLAN = Plan(
@@ -200,14 +202,7 @@ def test_a_released_partition_is_late_with_what_was_given_up() -> None:
     assert folded.late == {("a", T): 1}
     assert folded.mark_ms == T + 600_000
     worker.release("p/0", T)
-    assert worker.state == {"p/0": T + 600_000}, "a release never takes anything back"
-
-
-def test_state_goes_on_where_it_was_saved() -> None:
-    worker, other = Fold(PLAN), Fold(PLAN)
-    worker.fold(piece(one("a", [T + 90_000])))
-    other.state = worker.state
-    assert other.fold(piece(one("a", [T], 1))).late == {("a", T): 1}
+    assert worker.fold(piece()).mark_ms == T + 600_000, "a release never takes anything back"
 
 
 D = DAY_MS
@@ -236,6 +231,19 @@ def test_what_a_stamp_moves(times: list[int], mark: int, late: int, because: str
     for i, time_ms in enumerate(times):
         marks.append(worker.fold(piece(one("a", [time_ms], i))).mark_ms or 0)
     assert marks[-1] == mark, "one poll or many"
+
+
+@pytest.mark.parametrize(("times", "mark", "late", "because"), STAMPS, ids=[row[3] for row in STAMPS])
+def test_a_restart_after_any_event_changes_nothing(times: list[int], mark: int, late: int, because: str) -> None:
+    engine, counts = Engine(PLAN), Counter[tuple[str, int]]()
+    store = MemoryStore()
+    for i, time_ms in enumerate(times):
+        folded = engine.fold.fold(piece(one("a", [time_ms], i)))
+        counts.update(folded.late)
+        engine.add(folded, arrival_ms=0, records=1)
+        store.save(engine.drain())
+        engine = Engine(PLAN, store.load())
+    assert (engine.watermark.positions["p/0"].mark_ms, counts.total()) == (mark, late), because
 
 
 def test_new_cells_hold_from_their_window_on_and_old_ones_before() -> None:
