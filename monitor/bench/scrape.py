@@ -44,6 +44,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
             ours, theirs = context.Pipe()
             storm = context.Process(target=_storm, args=(theirs, port, args.scrapers), daemon=True)
             storm.start()
+            theirs.close()  # a storm that dies is the end of the pipe, and not a wait for ever
             ours.recv()  # every scraper has been answered once
             rough.append(stormy.rate(office))
             ours.send("enough")

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from monitor.board import KEPT
 from monitor.desk import Desk, ModelView
 from monitor.errors import Misconfigured
 from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, fields_of, is_form, number_ask, withdrawal_ask
@@ -21,7 +22,6 @@ from monitor.metrics import CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS
 
 T = TypeVar("T")
 DURABLE_S: Final = 15.0  # an answer is on disk with the next turn of the engine; longer than this means that it is stuck
-MOST_WINDOWS: Final = 26_000  # ninety days of five-minute windows
 
 
 class Api:
@@ -86,7 +86,7 @@ class Api:
 
     def windows(self, request: Request) -> Response:
         view = find_model(self._desk, request.path_params["model"])
-        limit = number_ask(request.query_params, "limit", 288, 1, MOST_WINDOWS)
+        limit = number_ask(request.query_params, "limit", 288, 1, KEPT)  # what lies further back is in the state, not at hand
         return as_json({"model": view.name, "windows": self._desk.windows(view.name, limit)})
 
     def columns(self, request: Request) -> Response:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import httpx
 
+from monitor.board import KEPT
 from monitor.http import Server, create_app
 from tests.browser.shop import HOURS, QUIET, Shop
 from tests.river.world import HOUR_MS, START_MS
 
 DRIFTING = range(QUIET, HOURS)
-PATHS = ("/", "/models/shop", "/api/v1/models/shop/columns", "/api/v1/models/shop/windows?limit=26000", "/metrics")
+PATHS = ("/", "/models/shop", "/api/v1/models/shop/columns", f"/api/v1/models/shop/windows?limit={KEPT}", "/metrics")
 
 
 def test_reading_goes_on_while_pages_are_asked_for_without_end(tmp_path: Path) -> None:
