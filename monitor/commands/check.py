@@ -54,5 +54,5 @@ def run(args: argparse.Namespace) -> int:
         topics.add(plan.dead_letter.topic)
     found = ask(plan.kafka, topics)
     asked = {"cause": found.cause, "topics": {name: {"state": t.state, "partitions": t.partitions} for name, t in found.topics.items()}}
-    show(args, payload | {"connect": asked}, "\n".join([text, *found.words()]))
+    show(args, payload | {"ok": found.well, "connect": asked}, "\n".join([text, *found.words()]))
     return EXIT_OK if found.well else EXIT_CRASH

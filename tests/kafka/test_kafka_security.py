@@ -66,7 +66,9 @@ def test_check_connect_says_it_and_tells_by_its_exit_code(
             stream["topic"] = topic if stream["role"] == "inputs" else fortress.topic
         path.write_text(yaml.safe_dump(plan))
         code = main(["check", str(path), "--connect", "--json"])
-        return code, json.loads(capsys.readouterr().out.splitlines()[-1])["connect"]
+        said = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert said["ok"] == (code == 0)
+        return code, said["connect"]
 
     code, said = checked("PLAINTEXT", "not-there")
     assert code == 1
@@ -74,3 +76,4 @@ def test_check_connect_says_it_and_tells_by_its_exit_code(
     code, said = checked("SSL", "not-there")
     assert (code, said["topics"]) == (1, {})
     assert "TLS failed" in str(said["cause"])
+    assert checked("PLAINTEXT", fortress.topic)[0] == 0
