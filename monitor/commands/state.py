@@ -49,11 +49,14 @@ def export(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     from monitor.errors import EXIT_CONFIG
+    from monitor.stores.backup import remedy
     from monitor.stores.sqlite import check as problems_of
 
     path = _path(args)
     problems = problems_of(path)
-    show(args, {"path": str(path), "ok": not problems, "problems": problems}, "\n".join(problems) or f"{path}: well")
+    helps = remedy(path) if problems and path.exists() else None
+    text = [*problems, f"this helps: {helps}"] if helps else problems or [f"{path}: well"]
+    show(args, {"path": str(path), "ok": not problems, "problems": problems, "helps": helps}, "\n".join(text))
     return EXIT_CONFIG if problems else 0
 
 

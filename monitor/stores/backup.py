@@ -16,7 +16,7 @@ from pathlib import Path
 
 from monitor.errors import Corrupt, Misconfigured, Transient
 from monitor.standing import Standing
-from monitor.stores.holding import durable, held, moved_aside
+from monitor.stores.holding import durable, held, moved_aside, refused
 from monitor.stores.sqlite import SqliteStore, check
 
 
@@ -74,12 +74,16 @@ def restore(path: str | Path, source: str | Path | None = None) -> Restored:
         found = _whole(state, Path(source) if source is not None else None)
         made_ms = int(found.stat().st_mtime * 1000)
         restoring = unfinished(state)
-        _gone(restoring)
-        shutil.copyfile(found, restoring)
-        if os.geteuid() == 0:  # root brings back a service's state: the service must be able to write it
-            owner = state.parent.stat()
-            os.chown(restoring, owner.st_uid, owner.st_gid)
-        durable(restoring)
+        try:
+            shutil.copyfile(found, restoring)
+            if os.geteuid() == 0:  # root brings back a service's state: the service must be able to write it
+                owner = state.parent.stat()
+                os.chown(restoring, owner.st_uid, owner.st_gid)
+            durable(restoring)
+        except OSError as error:
+            if state.exists():  # else what is half there must keep a daemon from a fresh start
+                restoring.unlink(missing_ok=True)
+            raise refused(state, f"cannot be restored ({error.strerror})", "a disk that takes writes and has space for the copy") from error
         aside = moved_aside(state)
         restoring.replace(state)
         durable(state.parent)

@@ -214,7 +214,9 @@ def check(path: str | Path) -> list[str]:
     """What is wrong with the state at `path`, in words; empty when it can be trusted. Reads everything once."""
     try:
         store = SqliteStore(path, reader=True)
-    except (Corrupt, Misconfigured) as error:
+    except Corrupt as error:
+        return [error.message]
+    except Misconfigured as error:
         return [str(error)]
     try:
         for table in TABLES:
@@ -230,9 +232,9 @@ def check(path: str | Path) -> list[str]:
         for _, _, next_input, _, body in rows(store._db, "checkpoints"):
             unpack_checkpoint(body, next_input)
     except Corrupt as error:
-        return [str(error)]
+        return [error.message]
     except (sqlite3.DatabaseError, msgspec.DecodeError, ValueError) as error:
-        return [str(_corrupt(store.path, str(error)))]
+        return [_corrupt(store.path, str(error)).message]
     finally:
         store.close()
     return []

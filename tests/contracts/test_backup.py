@@ -62,7 +62,7 @@ def test_a_state_that_cannot_be_trusted_replaces_no_copy(state: Path) -> None:
     with pytest.raises(Corrupt, match="state restore"):
         back_up(state)
     assert everything(copies(state)[0]) == good
-    assert "raincheck state restore" in check(state)[0]
+    assert "a row of offsets differs" in check(state)[0]
 
 
 def test_a_full_disk_leaves_the_older_copies(state: Path) -> None:
@@ -151,6 +151,29 @@ def test_a_copy_that_may_only_be_read_is_a_copy(state: Path) -> None:
     state.unlink()
     restore(state)
     assert everything(state) == good
+
+
+def test_a_full_disk_leaves_the_state_that_was_to_be_replaced(state: Path) -> None:
+    back_up(state)
+    good = everything(state)
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "from monitor.errors import Misconfigured\nfrom monitor.stores.backup import restore\n"
+        f"try: restore({str(state)!r})\nexcept Misconfigured as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert "cannot be restored" in done.stdout
+    assert everything(state) == good
+    assert not unfinished(state).exists()
+
+
+def test_a_damaged_copy_is_not_what_the_remedy_names(state: Path) -> None:
+    copy = back_up(state)
+    copy.write_bytes(copy.read_bytes()[:5000])
+    with pytest.raises(Corrupt) as told:
+        restore(state)
+    assert str(told.value).count("raincheck state") == 1, "one command, about the state"
+    assert told.value.command.startswith(f"raincheck state reset {state},")
 
 
 def test_nothing_is_put_under_a_running_daemon(state: Path) -> None:
