@@ -8,7 +8,6 @@ the end of the process), the older copies stay as they were.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from monitor.errors import Corrupt, Misconfigured, Transient
 from monitor.standing import Standing
-from monitor.stores.holding import durable, held, moved_aside, refused
+from monitor.stores.holding import durable, give, held, moved_aside, refused
 from monitor.stores.sqlite import SqliteStore, check
 
 
@@ -75,10 +74,10 @@ def restore(path: str | Path, source: str | Path | None = None) -> Restored:
         made_ms = int(found.stat().st_mtime * 1000)
         restoring = unfinished(state)
         try:
-            shutil.copyfile(found, restoring)
-            if os.geteuid() == 0:  # root brings back a service's state: the service must be able to write it
-                owner = state.parent.stat()
-                os.chown(restoring, owner.st_uid, owner.st_gid)
+            _gone(restoring)
+            with found.open("rb") as whole, restoring.open("xb") as copy:
+                shutil.copyfileobj(whole, copy)
+                give(copy)
             durable(restoring)
         except OSError as error:
             if state.exists():  # else what is half there must keep a daemon from a fresh start

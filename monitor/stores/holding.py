@@ -22,10 +22,7 @@ def hold(path: Path) -> IO[bytes]:
     """An advisory lock beside the file, held for life: it vanishes with the process, however that ends."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.with_name(path.name + ".lock").open("ab")
-        if os.geteuid() == 0:  # root looks after a service's state: the service must be able to hold it
-            owner = path.parent.stat()
-            os.fchown(handle.fileno(), owner.st_uid, owner.st_gid)
+        handle = _opened(path.with_name(path.name + ".lock"))
     except OSError as error:
         raise refused(path, f"cannot be written ({error.strerror})", "a path in a directory this user may write to") from error
     try:
@@ -34,6 +31,25 @@ def hold(path: Path) -> IO[bytes]:
         handle.close()
         raise refused(path, "is in use by another raincheck", "a state of its own for each, or stop the other one") from error
     return handle
+
+
+def _opened(lock: Path) -> IO[bytes]:
+    try:
+        handle = lock.open("xb")
+    except FileExistsError:
+        return lock.open("ab")
+    give(handle)
+    return handle
+
+
+def give(made: IO[bytes]) -> None:
+    """A file that root has made beside a service's state becomes the service's: whoever owns the folder must be able to go on with it.
+
+    Only one that was made just now ("x"): a name that was there may be a link to anything.
+    """
+    if os.geteuid() == 0:
+        owner = Path(str(made.name)).parent.stat()
+        os.fchown(made.fileno(), owner.st_uid, owner.st_gid)
 
 
 @contextmanager
