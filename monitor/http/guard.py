@@ -137,7 +137,8 @@ class BodyLimit:
             await _plain(send, 431, f"path, query and headers are larger than {HEADER_BYTES} bytes")
             return
         try:
-            body = await asyncio.wait_for(self._read(scope, receive), BODY_SECONDS)
+            async with asyncio.timeout(BODY_SECONDS):  # wait_for would make a task of it, for every request
+                body = await self._read(scope, receive)
         except TimeoutError:
             await _plain(send, 408, f"the body did not arrive within {BODY_SECONDS:g} s")
             return

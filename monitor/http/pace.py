@@ -11,7 +11,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-PER_SECOND: Final = 200  # at about 0.4 ms each: a tenth of a core. Prometheus asks once in fifteen seconds
+PER_SECOND: Final = 200  # at about 0.5 ms each: a tenth of a core. Prometheus asks once in fifteen seconds
 BURST: Final = 20  # a page and what belongs to it, and everybody who has just been restarted
 
 
