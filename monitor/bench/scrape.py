@@ -77,7 +77,7 @@ def _storm(pipe: Connection, port: int, scrapers: int) -> None:
     def scrape() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         first = True
-        while not stop.is_set():
+        while True:  # at least once after all have begun, however early it is enough
             begun = time.perf_counter()
             connection.request("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
             body = connection.getresponse().read()
@@ -87,6 +87,8 @@ def _storm(pipe: Connection, port: int, scrapers: int) -> None:
                 continue
             waits.append((time.perf_counter() - begun) * 1000)
             sizes.append(len(body))
+            if stop.is_set():
+                break
         connection.close()
 
     threads = [threading.Thread(target=scrape, daemon=True) for _ in range(scrapers)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from starlette.types import Receive, Scope, Send
 
@@ -23,3 +25,22 @@ async def nothing(scope: Scope, receive: Receive, send: Send) -> None: ...
 def test_who_waits_and_how_long(arrivals_s: list[float], expected: list[float], because: str) -> None:
     pace = Pace(nothing, per_second=100, burst=3)
     assert [round(pace.turn(now_s), 6) for now_s in arrivals_s] == expected, because
+
+
+def test_a_request_waits_for_its_turn_before_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    async def wait(seconds: float) -> None:
+        told.append("waits" if seconds > 0 else "passes")
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        told.append("is answered")
+
+    async def ask() -> None:
+        pace = Pace(answer, per_second=1, burst=2)
+        for _ in range(3):
+            await pace({"type": "http"}, None, None)  # type: ignore[arg-type] # neither is asked for anything
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    asyncio.run(ask())
+    assert told == ["is answered", "is answered", "waits", "is answered"]
