@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -93,7 +94,7 @@ class Pages:
             spans=[(name, name == chosen) for name in SPANS],
             charts=[("wide", lay_out(WIDE)), ("middle", lay_out(MIDDLE)), ("narrow", lay_out(NARROW, tall=180.0))],
             reached=odds(max(0.0, last.evidence), window_ms) if last is not None and last.status != "unknown" else "",
-            limit=views.line_text(last.threshold, window_ms) if last is not None and last.status != "unknown" else "",
+            limit=odds(last.threshold, window_ms) if last is not None and isfinite(last.threshold) else "",
             margin=views.margin_text(last.threshold, window_ms, model.budget) if last is not None and model is not None else "",
             subjects=views.subject_rows(last.subjects) if last is not None else [],
             open=[(i, views.headline(i)) for i in view.open_incidents if i.severity != "note"],

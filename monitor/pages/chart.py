@@ -23,6 +23,7 @@ LEVELS: Final = (
     (HOUR_MS, "1 h"), (6 * HOUR_MS, "6 h"), (DAY_MS, "1 day"), (7 * DAY_MS, "1 week"), (30 * DAY_MS, "30 days"),
     (365 * DAY_MS, "1 year"), (3650 * DAY_MS, "10 years"), (36500 * DAY_MS, "100 years"), (365000 * DAY_MS, "1000 years"),
 )  # fmt: skip
+LINELESS: Final = 4.0  # of an axis without a page line, since the reference is too short for one: once in 10,000 windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +87,25 @@ def chart(
     return Chart(width, top - GAP + FOOT, left, right, ticks, bands, flags, tuple(panels), _summary(shown, flags, window_ms))
 
 
-def sparkline(verdicts: Sequence[Verdict], width: float, tall: float) -> tuple[str, float]:
-    """A small evidence line and the height of its threshold, for one row of the fleet; ("", 0) where nothing has been judged."""
+def sparkline(verdicts: Sequence[Verdict], width: float, tall: float) -> tuple[str, float | None]:
+    """A small evidence line and the height of its threshold, for one row of the fleet; ("", None) where nothing has been judged."""
     judged = [v for v in verdicts if v.status != "unknown"]
     if len(judged) < 2:
-        return "", 0.0
+        return "", None
     top = _ceiling(judged)
     start, last = verdicts[0].start_ms, verdicts[-1].end_ms
     points = [(width * (v.end_ms - start) / max(1, last - start), _height(v.evidence, top, 1.0, tall - 2.0)) for v in judged]
-    return _path(_thin(points, int(width))), round(_height(judged[-1].threshold, top, 1.0, tall - 2.0), 1)
+    return _path(_thin(points, int(width))), _limit(judged[-1], top, 1.0, tall - 2.0)
+
+
+def _limit(last: Verdict, top: float, above: float, tall: float) -> float | None:
+    """Where the page line is; None where there is none yet."""
+    return round(_height(last.threshold, top, above, tall), 1) if math.isfinite(last.threshold) else None
 
 
 def _ceiling(judged: Sequence[Verdict]) -> float:
     """Top of the axis: a little above the threshold. What drifts goes on growing without bound, and is drawn along the edge."""
-    threshold = max(1.0, *(v.threshold for v in judged))
+    threshold = max([1.0, *([v.threshold for v in judged if math.isfinite(v.threshold)] or [LINELESS])])
     highest = max((v.evidence for v in judged if math.isfinite(v.evidence)), default=0.0)
     return min(1.4 * threshold, max(1.12 * threshold, 1.04 * highest))
 
@@ -129,8 +135,8 @@ def _evidence_panel(shown: Sequence[Verdict], window_ms: int, x_of: marks.Scale,
         if 0 < value < top and all(abs(at - t.at) > 17 for t in ticks):
             ticks.append(marks.Tick(round(at, 1), name))
     last = judged[-1]
-    limit = round(_height(last.threshold, top, TOP, tall), 1)
-    ticks = [t for t in ticks if abs(t.at - limit) > 13]
+    limit = _limit(last, top, TOP, tall)
+    ticks = [t for t in ticks if limit is None or abs(t.at - limit) > 13]
     return Panel(
         name="evidence",
         top=TOP,
@@ -139,7 +145,7 @@ def _evidence_panel(shown: Sequence[Verdict], window_ms: int, x_of: marks.Scale,
         area=" ".join(f"{_path(run)} L{run[-1][0]:.1f} {floor:.1f} L{run[0][0]:.1f} {floor:.1f} Z" for run in paths),
         ticks=tuple(ticks),
         limit=limit,
-        limit_text=span(10.0 ** min(last.threshold, 300.0) * window_ms),
+        limit_text=span(10.0 ** min(last.threshold, 300.0) * window_ms) if limit is not None else "",
         last=marks.Tick(round(_height(last.evidence, top, TOP, tall), 1), ""),
         last_x=round(x_of(last.end_ms), 1),
     )
@@ -203,5 +209,6 @@ def _summary(shown: Sequence[Verdict], flags: Sequence[marks.Flag], window_ms: i
         return "Nothing has been judged in this time."
     peak = max(judged, key=lambda v: v.evidence)
     told = ", ".join(flag.text for flag in flags) or "nobody was told"
-    reached, limit = odds(peak.evidence, window_ms), odds(peak.threshold, window_ms)
-    return f"Evidence over {len(judged)} windows of {span(window_ms)}: at most what chance does {reached}, the limit is {limit}; {told}."
+    reached = odds(peak.evidence, window_ms)
+    limit = f"the limit is {odds(peak.threshold, window_ms)}" if math.isfinite(peak.threshold) else "there is no limit yet"
+    return f"Evidence over {len(judged)} windows of {span(window_ms)}: at most what chance does {reached}, {limit}; {told}."

@@ -54,7 +54,7 @@ class Row:
     late: bool
     learnt: int
     spark: str
-    spark_limit: float
+    spark_limit: float | None
     incident: str
     held: str  # who is not judged at the moment, and until when
 

@@ -43,7 +43,7 @@ anything = st.builds(
     verdict,
     st.integers(-10, 300),
     st.floats(allow_nan=True, allow_infinity=True),
-    st.floats(-1, 400),
+    st.floats(-1, 400) | st.just(math.inf),
     st.sampled_from(["ok", "ticket", "page", "unknown"]),
     st.sampled_from(["", "learning", "calibrating"]),
     st.booleans(),
@@ -146,10 +146,22 @@ def test_the_hours_on_the_axis_are_the_models_own() -> None:
     assert len({t.text for t in c.ticks}) == len(c.ticks)
 
 
+def test_while_the_reference_is_too_short_for_pages_there_is_evidence_and_no_line() -> None:
+    short = [verdict(index, evidence, threshold=math.inf) for index, evidence in enumerate((0.2, 2.8, 1.0))]
+    found = drawn(short)
+    heights = [y for _, y in points(found.panels[0].line)]
+    assert heights[1] < heights[2] < heights[0], "the evidence is drawn, and not flat on the floor of an axis without end"
+    assert (found.panels[0].limit, found.panels[0].limit_text) == (None, "")
+    assert "there is no limit yet" in found.summary
+    assert found.panels[0].ticks, "how high it is can be read"
+    assert sparkline(short, 240, 40)[1] is None
+
+
 def test_a_sparkline_needs_two_judged_windows() -> None:
-    assert sparkline([], 240, 40) == ("", 0.0)
-    assert sparkline([verdict(0, 1.0)], 240, 40) == ("", 0.0)
+    assert sparkline([], 240, 40) == ("", None)
+    assert sparkline([verdict(0, 1.0)], 240, 40) == ("", None)
     path, limit = sparkline([verdict(0, 1.0), verdict(1, 2.0)], 240, 40)
+    assert limit is not None
     assert len(points(path)) == 2
     assert 0 < limit < 40
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -305,3 +306,13 @@ def test_the_fleet_says_how_old_the_last_window_is_and_what_would_be_expected(cl
     page = read(client, "/")
     assert "last window 3 h ago; expected: 16 min at most" in page.text, "three windows of five minutes, and a minute for what comes late"
     assert page.text.count("expected: ") == 1, "of the others nothing is to be said"
+
+
+def test_while_the_reference_is_too_short_for_pages_no_page_promises_one(serve: Callable[[FakeDesk], httpx.Client], desk: FakeDesk) -> None:
+    desk.verdicts["card-fraud"] = [replace(v, threshold=math.inf) for v in desk.verdicts["card-fraud"]]
+    desk.views = [view(desk, "card-fraud")]
+    client = serve(desk)
+    page = read(client, "/models/card-fraud")
+    assert "the reference is too short for pages yet" in page.text
+    assert "limit" not in {(line.get("class") or "") for line in page.all("line")}
+    assert "page: not yet" in read(client, "/").text
