@@ -211,7 +211,7 @@ GAUGES: Final[dict[GaugeName, Family]] = {
     "raincheck_state_snapshot_size_bytes": Family((), "Size of the state file."),
     "raincheck_state_last_snapshot_timestamp_seconds": Family((), "Last durable state transaction."),
     "raincheck_task_last_success_timestamp_seconds": Family(("task",), "Last success of the task."),
-    "raincheck_exported_series": Family((), "Series on this endpoint."),
+    "raincheck_exported_series": Family((), "Labelled series on this endpoint, each bucket of a histogram among them."),
     "raincheck_exported_series_limit": Family((), "Configured bound of that number."),
     "raincheck_exposition_duration_seconds": Family(
         (), "Time to render the exposition before this one; it is rendered at most once a second."

@@ -188,7 +188,7 @@ class Office:
 
     def health(self) -> Health:
         now = wall.monotonic()
-        beats = {stage: now - at for stage, at in self.telemetry.beats.items()}
+        beats = {stage: now - at for stage, at in self.telemetry.beats.copy().items()}  # a thread may beat for the first time
         stalled = tuple(stage for stage, age in beats.items() if age > STALLED_S.get(stage, 60.0))
         before, self._stalled = self._stalled, frozenset(stalled)
         if self._stalled - before:
