@@ -15,6 +15,7 @@ from monitor.changes import WindowRow
 from monitor.errors import Transient
 from monitor.incident import Incident
 from monitor.judge import TREND
+from monitor.log import events
 from monitor.phrases import HOUR_MS
 from monitor.plan import Model, Plan
 from monitor.portraits import Floats, Gallery, added, normal, portraits
@@ -22,6 +23,7 @@ from monitor.reference import Reference
 from monitor.stores.glance import Glance
 from monitor.verdict import Subject, Verdict
 
+log = events("album")
 MOST: Final = 288  # windows that are added up: a day of five minutes
 KEPT: Final = 32  # galleries and references in memory, a few hundred kB each
 NONE: Final = "No reference has been learnt yet: there is nothing to compare with."
@@ -67,7 +69,8 @@ class Album:
                 try:
                     self._galleries[asked] = self._look(model, reference, from_ms, until_ms, subjects)
                 except (Transient, ValueError) as error:
-                    return replace(empty, why=f"The windows cannot be read at the moment: {error}.")
+                    log.warning("windows_unreadable", model=model.name, why=str(error))
+                    return replace(empty, why="The windows cannot be read at the moment; the log says why.")
             self._galleries.move_to_end(asked)
             if len(self._galleries) > KEPT:
                 self._galleries.popitem(last=False)

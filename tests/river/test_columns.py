@@ -105,6 +105,7 @@ def test_a_state_that_cannot_be_read_is_said_and_costs_the_drawings_only(office:
     found = Album(office.plan, SqliteGlance(tmp_path / "gone.db")).since(page, board.reference("shop"), last)
     assert found.columns == ()
     assert found.why.startswith("The windows cannot be read at the moment")
+    assert str(tmp_path) not in found.why, "whoever may look at a page need not know our disk"
     assert not (tmp_path / "gone.db").exists(), "looking makes nothing"
 
 
