@@ -27,7 +27,7 @@ class MemoryStore:
         self._incidents: dict[str, Incident] = {}
         self._outbox: dict[str, Delivery] = {}
         self._inputs: list[InputRow] = []
-        self._outcomes: list[tuple[str, str, int, str]] = []
+        self._outcomes: dict[tuple[int, str, str], str] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._identities: dict[str, str] = {}
 
@@ -66,7 +66,7 @@ class MemoryStore:
         for alert in changes.alerts:
             self._outbox.setdefault(alert.id, Delivery(alert, 0, "", None))
         self._inputs += changes.inputs
-        self._outcomes += [(o.model, o.id, o.time_ms, o.value) for o in changes.outcomes]
+        self._outcomes |= {(o.time_ms, o.model, o.id): o.value for o in changes.outcomes}
         self._counts.update(changes.counts)
         self._identities.update(changes.identities)
 
@@ -100,7 +100,7 @@ class MemoryStore:
         return None if last is None else points[last]
 
     def outcomes(self) -> Sequence[tuple[str, str, int, str]]:
-        return list(self._outcomes)
+        return [(model, key, time_ms, value) for (time_ms, model, key), value in sorted(self._outcomes.items())]
 
     def pending(self) -> Sequence[Delivery]:
         return [d for d in self._outbox.values() if d.delivered_ms is None]
@@ -119,7 +119,7 @@ class MemoryStore:
         old = [i.id for i in self._incidents.values() if i.resolved_ms is not None and i.resolved_ms < before_ms]
         for key in old:
             del self._incidents[key]
-        kept = [o for o in self._outcomes if o[2] >= before_ms]
+        kept = {key: value for key, value in self._outcomes.items() if key[0] >= before_ms}
         count += len(old) + len(self._outcomes) - len(kept)
         self._outcomes = kept
         return count + self._prune_inputs(before_ms)

@@ -178,6 +178,12 @@ def test_pruning_keeps_what_the_kept_checkpoints_need(store: Store) -> None:
     assert store.load().references == {"m": b"now"}, "what is in force stays"
 
 
+def test_a_truth_that_is_told_twice_is_one_and_the_oldest_comes_first(store: Store) -> None:
+    for value in ("red", "green"):
+        store.save(Changes(outcomes=[Outcome("m", "2", 7, "red"), Outcome("m", "1", 5, value)]))
+    assert store.outcomes() == [("m", "1", 5, "green"), ("m", "2", 7, "red")]
+
+
 def test_topic_identities_are_remembered(store: Store) -> None:
     store.save(Changes(identities={"a": "id-1"}))
     store.save(Changes(identities={"a": "id-2", "b": "id-3"}))
