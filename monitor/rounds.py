@@ -172,9 +172,10 @@ class Rounds:
                 self.engine.moved(note.partition, note.start)
             case Unreadable():
                 log.error("batch_unreadable", partition=note.partition, offset=note.offset, reason=note.reason, halted=note.halted)
-                self.engine.lost(note.stream, "unreadable_batch", 1)
-                if note.halted:
+                if note.halted:  # not lost yet, so not counted: each start comes to it again
                     self.engine.blocked(note.partition, note.reason, wall.now_ms())
+                else:
+                    self.engine.lost(note.stream, "unreadable_batch", 1)
             case Absent():
                 log.warning("topic_absent", stream=note.stream, topic=note.topic)
                 # one that was read before is waited for; nobody knows whether one that was never there will come, so windows are partial

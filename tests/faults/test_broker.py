@@ -262,7 +262,7 @@ def test_a_batch_that_cannot_be_opened_stops_its_partition_only_and_its_owner_is
     again.until(lambda: again.gauge("raincheck_kafka_paused_partitions", topic=river.topics["in"]) == 1, "it stands still, and says so")
     found, _ = account(river.state)
     assert [(v["events"], v["partial"]) for v in found["verdicts"][2:5]] == [(PER_HOUR, True)] + [(PER_HOUR // 2, True)] * 2
-    assert found["counts"] == [{"of": "in", "reason": "unreadable_batch", "count": 1}]
+    assert found["counts"] == [], "it may still be read"
 
 
 @pytest.mark.fault

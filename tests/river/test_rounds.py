@@ -199,6 +199,21 @@ def test_what_retention_took_is_counted_once_however_often_it_restarts(monkeypat
     assert life.rounds.engine.positions() == {"in/0": 11}
 
 
+def test_a_batch_that_holds_its_partition_is_not_counted_at_every_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = Life(monkeypatch)
+    life.passed_s = 40 * 60.0
+    life.send(*range(10))
+    life.bus.corrupt("in", 0, 5)
+    for _ in range(3):
+        life.rounds.turn(0)
+        life.rounds.turn(0)
+        life.rounds.save()
+        life.again()
+    assert life.store.load().counts == {}, "it may still be read"
+    assert life.store.load().marks["in/0"].next_offset == 5
+    assert {row.kind for row in life.store.inputs()} == {"assigned", "blocked"}
+
+
 class Killed(Executor):
     """A pool whose worker dies at each work."""
 
