@@ -20,6 +20,7 @@ from monitor.standing import Expected
 LONGEST_WHO: Final = 200
 LONGEST_NOTE: Final = 4_000
 MOST_ANSWERS: Final = 100  # to one incident: each is kept for good
+MOST_EVENTS: Final = 200  # in one calendar: each is looked at with every window, and saved with it
 FORM: Final = "application/x-www-form-urlencoded"
 LAST_MS: Final = 32_503_680_000_000  # the year 3000: what lies beyond cannot be written down in every zone
 ANSWERS: Final[tuple[str, ...]] = get_args(AnswerKind)
@@ -98,14 +99,17 @@ def answer_ask(body: Mapping[str, Any], onset_ms: int = 0, zone: tzinfo | None =
     return Answer(cast(AnswerKind, kind), who, note, 0, until_ms, every_ms)
 
 
-def expected_ask(body: Mapping[str, Any], subjects: Collection[str], zone: tzinfo | None = None) -> Expected:
+def expected_ask(body: Mapping[str, Any], subjects: Collection[str], zone: tzinfo | None = None, known: int = 0) -> Expected:
     """An event that is announced: from when until when, whether it comes again, and whom it touches (nobody named: every subject).
+    `known`: how many the calendar holds.
 
     >>> ask = {"from": "2026-12-24T18:00Z", "until": "2026-12-27T06:00Z", "every": "52w", "who": "ops"}
     >>> expected_ask(ask, ()).every_ms
     31449600000
     """
     _only(body, ("from", "until", "every", "subjects", "who", "note", "token"))
+    if known >= MOST_EVENTS:
+        raise BadRequest("from", body.get("from"), f"no further event: {known} are announced already; call one off first", 409)
     from_ms, until_ms, every_ms = _moment(body, "from", zone), _moment(body, "until", zone), _length(body, "every")
     if from_ms is None or until_ms is None:
         raise BadRequest("from" if from_ms is None else "until", "", "a time such as 2026-12-24T18:00Z")

@@ -65,7 +65,8 @@ class Site:
         """The form that announces an event; its times are the model's own where they name no zone."""
         body = await self._api.checked(request)
         view = find_model(self._desk, request.path_params["model"])
-        event = expected_ask(body, subjects_of(self._desk, view), self._pages.zone(self._desk, view.name))
+        zone, known = self._pages.zone(self._desk, view.name), len(view.outlook.calendar)
+        event = expected_ask(body, subjects_of(self._desk, view), zone, known)
         await durable(self._desk.expected(view.name, event))
         return RedirectResponse(self._pages.model_path(view.name), 303)
 

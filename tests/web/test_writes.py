@@ -12,12 +12,12 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from monitor.http.asks import LAST_MS, MOST_ANSWERS
+from monitor.http.asks import LAST_MS, MOST_ANSWERS, MOST_EVENTS
 from monitor.incident import Answer
 from monitor.life import expecting
 from monitor.outlook import outlook
 from monitor.plan import Http
-from monitor.standing import Expected
+from monitor.standing import Expected, Standing
 from tests.web.fake_desk import DAY_MS, HOUR_MS, NOW_MS, FakeDesk, believable
 from tests.web.test_pages import page_of, read
 
@@ -315,3 +315,16 @@ def test_no_incident_is_answered_for_ever(client: httpx.Client, desk: FakeDesk) 
     assert client.post(f"/api/v1/incidents/{key}/answer", json=ask).status_code == 200, "the last one that is kept"
     refused = client.post(f"/api/v1/incidents/{key}/answer", json=ask)
     assert (refused.status_code, refused.json()["field"]) == (409, "answer")
+
+
+@pytest.mark.parametrize(("events", "status"), [(MOST_EVENTS - 1, 201), (MOST_EVENTS, 409)])
+def test_no_calendar_grows_for_ever(client: httpx.Client, desk: FakeDesk, events: int, status: int) -> None:
+    sale = Expected(NOW_MS, NOW_MS + DAY_MS, 7 * DAY_MS, ("speed",), "Mira", "")
+    calendar = tuple(replace(sale, from_ms=NOW_MS + index) for index in range(events))
+    ahead = outlook(desk.plan.models[MODEL], Standing(stage="judging", next_ms=NOW_MS, calendar=calendar))
+    desk.views = [replace(one, outlook=ahead) if one.name == MODEL else one for one in desk.views]
+    answer = client.post(f"/api/v1/models/{MODEL}/expected", json=SALE)
+    assert answer.status_code == status
+    assert ("call one off first" in answer.text) == (status == 409)
+    form = client.post(f"/models/{MODEL}/expected", data=SALE, headers={"origin": str(client.base_url).rstrip("/")})
+    assert form.status_code == (409 if status == 409 else 303)
