@@ -291,11 +291,11 @@ def _made(path: Path) -> None:
         return
     if unfinished(path).exists():
         raise Corrupt(f"{path}: a restore was cut off half way", f"raincheck state restore {path}, once more")
-    moved_aside(path)  # the log of a file that somebody removed would be read into the new one
     making = path.with_name(path.name + ".making")
-    for leftover in (making, making.with_name(making.name + "-journal")):
-        leftover.unlink(missing_ok=True)
     try:
+        moved_aside(path)  # the log of a file that somebody removed would be read into the new one
+        for leftover in (making, making.with_name(making.name + "-journal")):
+            leftover.unlink(missing_ok=True)
         db = sqlite3.connect(making, isolation_level=None)
         try:
             create(db)
