@@ -93,6 +93,7 @@ class Office:
             leaving.callback(self.store.close)
             leaving.callback(self._dead.close)
             leaving.callback(self.source.close)
+            leaving.callback(self.rounds.close)
             leaving.callback(self.rounds.drain)  # what the courier has just delivered is marked
             leaving.callback(self.courier.stop, budget_s)
             leaving.callback(self.rounds.drain)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import queue
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
@@ -79,6 +80,7 @@ class Rounds:
         self._codecs = codecs
         self._pool, self._listener, self._ticks = pool, listener, ticks
         self._inbox: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
+        self._door, self._closed = threading.Lock(), False
         self._answered: list[tuple[Future[Any], Any]] = []
         self._learning: dict[str, tuple[Due, Future[Learned]]] = {}
         self._deaths: Counter[str] = Counter()  # of the learning process, in a row and by model
@@ -94,9 +96,16 @@ class Rounds:
         self.source.start(self.engine.positions(), self._identities)
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Runs `work` on the engine's thread; the future resolves once the transaction that holds its effect is on disk."""
+        """Runs `work` on the engine's thread; the future resolves once the transaction that holds its effect is on disk.
+
+        It is cancelled where the engine has left, or leaves before it came to it.
+        """
         future: Future[T] = Future()
-        self._inbox.put((work, future))
+        with self._door:  # between a look at `_closed` and the inbox nobody may close: that work would be waited for in vain
+            if self._closed:
+                future.cancel()
+            else:
+                self._inbox.put((work, future))
         return future
 
     def turn(self, timeout_ms: int = 200) -> int:
@@ -134,6 +143,16 @@ class Rounds:
         self._settle()
         self._work()
         self.save()
+
+    def close(self) -> None:
+        """After the last `drain`, whatever became of it: nobody goes on waiting for what will not be done."""
+        with self._door:
+            self._closed = True
+        while not self._inbox.empty():
+            self._inbox.get()[1].cancel()
+        answered, self._answered = self._answered, []
+        for future, _ in answered:
+            future.set_exception(Transient("raincheck left before the state could be saved"))
 
     # ---- inside a round
 

@@ -7,6 +7,7 @@ made late still runs. What changes the state is only asked for here, and done on
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -72,6 +73,8 @@ class Schedule:
             metrics.inc("raincheck_task_runs_total", task=name)
             try:
                 job()
+            except CancelledError:  # the engine has left: another night does it
+                return
             except Exception:
                 metrics.inc("raincheck_task_failures_total", task=name)
                 log.exception("task_failed", task=name)

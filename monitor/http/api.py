@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from monitor.board import KEPT
 from monitor.desk import Desk, ModelView
-from monitor.errors import Misconfigured
+from monitor.errors import Misconfigured, Transient
 from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, fields_of, is_form, number_ask, withdrawal_ask
 from monitor.http.guard import read_token, refuse_write
 from monitor.incident import Incident
@@ -210,6 +210,12 @@ async def durable(future: Future[T]) -> T:
         return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), DURABLE_S)
     except TimeoutError:
         raise BadRequest("request", "not on disk yet", f"ask again: nothing was confirmed within {DURABLE_S:g} s", 503) from None
+    except asyncio.CancelledError:
+        if not future.cancelled():  # then it is the caller who left
+            raise
+        raise BadRequest("request", "raincheck is leaving", "ask again once it is back: nothing was written", 503) from None
+    except Transient as error:
+        raise BadRequest("request", str(error), "ask again once it is back", 503) from None
     except KeyError as error:
         raise BadRequest("incident", error.args[0] if error.args else "", "an id from /api/v1/incidents", 404) from None
 

@@ -159,6 +159,24 @@ def test_an_answer_waits_for_the_transaction_that_holds_it(monkeypatch: pytest.M
     assert not answer.done(), "and that success was not taken for the answer's"
 
 
+def test_nobody_waits_for_an_engine_that_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process leaves once its threads have: the scheduler's would else wait minutes for its answer."""
+    store = FullDisk()
+    life = Life(monkeypatch, store)
+    life.send(0)
+    begun = life.rounds.submit(lambda: life.rounds.engine.deployed("m", "2", "someone", "", 1))
+    with pytest.raises(Transient):
+        life.rounds.turn(0)
+    waiting = life.rounds.submit(lambda: 1)
+    with pytest.raises(Transient):
+        life.rounds.drain()
+    life.rounds.close()
+    with pytest.raises(Transient, match="before the state could be saved"):
+        begun.result(timeout=0)
+    assert waiting.cancelled()
+    assert life.rounds.submit(lambda: 1).cancelled(), "and what comes after is not kept for nobody"
+
+
 def test_positions_are_on_disk_together_with_whose_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two transactions a crash would leave offsets of a topic made anew beside the old one's name: it would be read twice."""
     store = FullDisk()

@@ -45,6 +45,15 @@ def test_a_copy_beside_a_running_daemon_holds_what_was_saved(office: Office) -> 
     reader.close()
 
 
+def test_forgetting_that_comes_too_late_holds_nobody_up_and_is_no_failure(office: Office) -> None:
+    schedule = Schedule(office)
+    office.stop(1.0)
+    schedule.now("retention")
+    assert counted(office, "runs", "retention")
+    assert not counted(office, "failures", "retention")
+    assert 'raincheck_task_last_success_timestamp_seconds{task="retention"}' not in office.metrics().decode(), "nothing was done"
+
+
 def test_a_copy_that_cannot_be_made_is_counted_and_leaves_the_older_one(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     schedule, newest = Schedule(office), copies(Path(office.plan.state.path))[0]
     newest.write_bytes(b"the copy of an hour ago")

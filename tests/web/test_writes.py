@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from monitor.errors import Transient
 from monitor.http.asks import LAST_MS, MOST_ANSWERS, MOST_EVENTS
-from monitor.incident import Answer
+from monitor.incident import Answer, Incident
 from monitor.life import expecting
 from monitor.outlook import outlook
 from monitor.plan import Http
@@ -227,6 +229,28 @@ def test_a_deployment_and_a_withdrawal_by_form_go_back_to_the_page(client: httpx
     assert client.post(f"/models/{MODEL}/expected/withdrawn", data=form, headers=HERE).status_code == 303
     ((_, event),) = desk.events
     assert event.from_ms == event.until_ms
+
+
+def leaving() -> Future[Incident]:
+    future: Future[Incident] = Future()
+    future.cancel()
+    return future
+
+
+def unsaved() -> Future[Incident]:
+    future: Future[Incident] = Future()
+    future.set_exception(Transient("raincheck left before the state could be saved"))
+    return future
+
+
+@pytest.mark.parametrize("owed", [leaving, unsaved])
+def test_who_writes_while_raincheck_leaves_is_told_to_ask_again(
+    client: httpx.Client, desk: FakeDesk, owed: Callable[[], Future[Incident]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "answer", lambda incident, answer: owed())
+    answer = client.post(f"/api/v1/incidents/{page_of(desk)}/answer", json={"answer": "fixed", "who": "Mira"})
+    assert answer.status_code == 503
+    assert "ask again once it is back" in answer.text
 
 
 # ---- who may
