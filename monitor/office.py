@@ -130,7 +130,9 @@ class Office:
 
     def _delivered(self, alert: str, error: str) -> None:
         at_ms = wall.now_ms()
-        self.rounds.submit(lambda: self.store.attempted(alert, at_ms, error))
+        marked = self.rounds.submit(lambda: self.store.attempted(alert, at_ms, error))
+        if not error:
+            marked.add_done_callback(lambda done: _unmarked(alert, done))
 
     # ---- the desk
 
@@ -200,3 +202,10 @@ class Office:
         health = Health(beats, stalled, self._unready, components)
         self.telemetry.metrics.set("raincheck_ready", float(not health.against(self.plan.http.readiness)))
         return health
+
+
+def _unmarked(alert: str, marked: Future[None]) -> None:
+    """Says so where an alert that a receiver has could not be marked: the outbox still holds it, so a restart sends it once more."""
+    why = "raincheck was leaving" if marked.cancelled() else marked.exception()
+    if why is not None:
+        log.warning("delivery_not_marked", alert=alert, why=str(why), right="nothing: it is sent again after a restart, with the same id")

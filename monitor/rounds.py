@@ -225,8 +225,10 @@ class Rounds:
                 continue
             try:
                 self._answered.append((future, work()))
-            except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to the one who asked
-                future.set_exception(error)
+            except Exception as error:
+                future.set_exception(error)  # whatever went wrong belongs to the one who asked
+                if isinstance(error, Corrupt):  # and this to everybody: what cannot be trusted is not gone on with
+                    raise
         if self._answered:
             self.save()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 
 import httpx
 import pytest
 
 from monitor import config
+from monitor.alert import Alert
 from monitor.changes import Changes
-from monitor.errors import Transient
+from monitor.errors import Corrupt, Transient
 from monitor.http import Server, create_app
 from monitor.incident import Incident
 from monitor.office import Office
@@ -83,6 +85,41 @@ class FullDisk(MemoryStore):
 
     def close(self) -> None:
         self.closed = True
+
+
+class Unmarked(MemoryStore):
+    """Cannot note what became of an alert."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def attempted(self, alert: str, at_ms: int, error: str) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "because"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), False, "a disk may have room again"),
+        (Corrupt("a row of outbox differs", "raincheck state restore"), True, "nothing is gone on with"),
+    ],
+)
+def test_a_delivery_that_could_not_be_marked_is_told_and_repeated(
+    error: Exception, raised: bool, because: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus, store = Bus(), Unmarked(error)
+    bus.create("in")
+    page = Incident("1", "m", "team", "page", "rule", DAY_MS, DAY_MS, (), 0.0, 0.0, "no events", rule="silent")
+    store.save(Changes(incidents={page.id: page}, alerts=[Alert("1:opened", "opened", page)]))
+    office = Office(PLAN, MemorySource(bus, {"in": "in"}), store, lambda metrics: MemoryNotifier(PLAN), ticks=False)
+    office.start()
+    office.courier.stop(30.0)  # its thread has ended: the alert was delivered, and the mark is in the inbox
+    with pytest.raises(Corrupt) if raised else nullcontext():
+        office.turn(0)
+    assert [record.getMessage() for record in caplog.records if "1:opened" in str(vars(record))] == ["delivery_not_marked"], because
+    assert [delivery.alert.id for delivery in store.pending()] == ["1:opened"], "at least once: the next start sends it again"
+    office.stop(5.0)
 
 
 def test_everything_is_let_go_of_although_the_state_cannot_be_saved() -> None:

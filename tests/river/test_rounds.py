@@ -177,6 +177,21 @@ def test_nobody_waits_for_an_engine_that_has_left(monkeypatch: pytest.MonkeyPatc
     assert life.rounds.submit(lambda: 1).cancelled(), "and what comes after is not kept for nobody"
 
 
+def test_a_state_that_cannot_be_trusted_ends_the_rounds_whoever_came_upon_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = Life(monkeypatch)
+    life.send(0)
+
+    def look() -> None:
+        raise Corrupt("state.db: a row of outbox differs from what was written", "raincheck state restore")
+
+    kept, asked = life.rounds.submit(lambda: 1), life.rounds.submit(look)
+    with pytest.raises(Corrupt, match="a row of outbox"):
+        life.rounds.turn(0)
+    assert isinstance(asked.exception(timeout=0), Corrupt), "and the one who asked hears of it, too"
+    life.rounds.drain()
+    assert kept.result(timeout=0) == 1
+
+
 def test_positions_are_on_disk_together_with_whose_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two transactions a crash would leave offsets of a topic made anew beside the old one's name: it would be read twice."""
     store = FullDisk()
