@@ -106,8 +106,8 @@ class MemoryStore:
         return [d for d in self._outbox.values() if d.delivered_ms is None]
 
     def attempted(self, alert: str, at_ms: int, error: str) -> None:
-        old = self._outbox[alert]
-        self._outbox[alert] = replace(old, attempts=old.attempts + 1, error=error, delivered_ms=None if error else at_ms)
+        if (old := self._outbox.get(alert)) is not None:
+            self._outbox[alert] = replace(old, attempts=old.attempts + 1, error=error, delivered_ms=None if error else at_ms)
 
     def prune(self, before_ms: int) -> int:
         count = 0
@@ -120,7 +120,10 @@ class MemoryStore:
         for key in old:
             del self._incidents[key]
         kept = {key: value for key, value in self._outcomes.items() if key[0] >= before_ms}
-        count += len(old) + len(self._outcomes) - len(kept)
+        sent = [key for key, d in self._outbox.items() if d.delivered_ms is not None and d.delivered_ms < before_ms]
+        for key in sent:
+            del self._outbox[key]
+        count += len(old) + len(sent) + len(self._outcomes) - len(kept)
         self._outcomes = kept
         return count + self._prune_inputs(before_ms)
 

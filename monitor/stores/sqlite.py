@@ -184,6 +184,8 @@ class SqliteStore:
             " AND seq < coalesce((SELECT min(next_input) FROM checkpoints), 9e18)",
         )
         count = sum(self._db.execute(statement, (before_ms,)).rowcount for statement in statements)
+        # they name people, and go with what they answer
+        self._db.execute("DELETE FROM answers WHERE incident NOT IN (SELECT id FROM incidents)")
         named = " UNION ".join(f"SELECT reference FROM {table}" for table in ("in_force", "windows", "checkpoints", "inputs"))  # noqa: S608 - our own tables
         return count + self._db.execute(f'DELETE FROM "references" WHERE name NOT IN ({named})').rowcount  # noqa: S608 - as above
 

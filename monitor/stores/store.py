@@ -62,12 +62,12 @@ class Store(Protocol):
         ...
 
     def attempted(self, alert: str, at_ms: int, error: str) -> None:
-        """Notes one attempt; `error` "" means delivered."""
+        """Notes one attempt; `error` "" means delivered. Of an alert that is kept no longer there is nothing to note."""
         ...
 
     def prune(self, before_ms: int) -> int:
-        """Forgets what is older than that: windows, resolved incidents, outcomes, checkpoints, references that nothing names any
-        more, and inputs that no kept checkpoint needs; how many rows went."""
+        """Forgets what is older than that: windows, resolved incidents with their answers, delivered alerts, outcomes, checkpoints,
+        references that nothing names any more, and inputs that no kept checkpoint needs; how many rows went, answers not counted."""
         ...
 
     def identities(self) -> dict[str, str]:

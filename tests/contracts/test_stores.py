@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +129,22 @@ def test_pruning_forgets_the_old_and_keeps_what_is_open(store: Store) -> None:
     assert list(store.outcomes()) == []
 
 
+def test_pruning_forgets_delivered_alerts_and_no_others(store: Store) -> None:
+    alerts = [Alert(f"{name}:opened", "opened", incident(1)) for name in ("sent", "waiting")]
+    store.save(Changes(alerts=alerts))
+    store.attempted("sent:opened", 40, "")
+    store.attempted("waiting:opened", 40, "refused")
+    assert store.prune(40) == 0
+    assert store.prune(41) == 1, "the one that was delivered"
+    assert [delivery.alert.id for delivery in store.pending()] == ["waiting:opened"]
+
+
+def test_an_attempt_at_an_alert_that_is_kept_no_longer_changes_nothing(store: Store) -> None:
+    """Its delivery may be told after it was forgotten, or after the state was made anew."""
+    store.attempted("nobody:opened", 40, "")
+    assert store.pending() == []
+
+
 def point(at_ms: int, next_input: int, reference: str = "r1") -> Checkpoint:
     snapshot = Snapshot(
         marks={"in/0": Mark(7, 99, 7)},
@@ -211,6 +229,19 @@ def test_the_file_outlives_the_process(tmp_path: Path) -> None:
     again = SqliteStore(tmp_path / "state.db")
     assert again.load().marks["in/0"] == Mark(7, 99, 7, 5)
     again.close()
+
+
+def test_who_answered_is_forgotten_with_what_was_answered(tmp_path: Path) -> None:
+    """`state.keep` promises it, and an answer names a person."""
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    answered = replace(incident(3), answers=(Answer("fixed", "somebody else", "yes", 30),))
+    store.save(Changes(incidents={"i2": incident(2, resolved=20), "i3": answered}))
+    for before_ms, named in ((15, ["i2", "i3"]), (1000, ["i3"])):
+        store.prune(before_ms)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            assert [row[0] for row in db.execute("SELECT incident FROM answers ORDER BY incident")] == named
+    store.close()
 
 
 def test_a_second_owner_is_refused_and_a_reader_is_not(tmp_path: Path) -> None:
