@@ -94,12 +94,9 @@ class Engine:
     def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
         """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""
         names = sorted(partitions)
-        streams = {name.rpartition("/")[0] for name in names}
-        for name in [n for n in self.watermark.positions if n.rpartition("/")[0] in streams and n not in names]:
-            del self.watermark.positions[name]  # the new topic has fewer: what does not exist must not be waited for
+        for name in self.watermark.restart(names):
             self._changes.marks[name] = None
         for name in names:
-            self.watermark.positions[name] = replace(self.watermark.positions.get(name, Position()), next_offset=0)
             self._mark(name)
         self._input("restart", "", at_ms, {"partitions": names, "why": why})
 
@@ -387,14 +384,11 @@ class Engine:
         for reference, chain in found.references.values():
             self.install(reference, chain)
         self.windows.restore(found.panes)
-        self._stale.clear()  # what was just read need not be written again
-        self._changes.references.clear()
+        self._stale.clear()
+        self._changes = found.changes()
         for name, before in sorted(found.changed.items()):
             self._stale.add(name)
             self._input("plan_change", name, 0, {"before": before, "now": self.plan.models[name].digest})
-        self._changes.forgotten = [*sorted(found.changed), *found.forgotten]
-        self._changes.incidents |= {incident.id: incident for incident in found.closed}
-        self._changes.alerts += found.alerts
         for name, standing in sorted(self.standings.items()):
             if standing.next_ms is not None:
                 self._learn(self.plan.models[name], standing, standing.next_ms)

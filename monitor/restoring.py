@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from monitor.alert import Alert
-from monitor.changes import Snapshot
+from monitor.changes import Changes, Snapshot
 from monitor.incident import Incident
 from monitor.pane import Pane, PaneKey
 from monitor.plan import Plan
@@ -30,6 +30,11 @@ class Restored:
     forgotten: list[str] = field(default_factory=list)
     closed: list[Incident] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+
+    def changes(self) -> Changes:
+        """What the first save says of it; what was just read need not be written again."""
+        forgotten = [*sorted(self.changed), *self.forgotten]
+        return Changes(forgotten=forgotten, incidents={incident.id: incident for incident in self.closed}, alerts=list(self.alerts))
 
 
 def restored(plan: Plan, snapshot: Snapshot) -> Restored:

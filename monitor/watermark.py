@@ -7,7 +7,7 @@ a fresh look at the log says that nothing is waiting there: what it brings later
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from monitor.plan import DAY_MS
@@ -59,6 +59,17 @@ class Watermark:
         before = position.next_offset, position.unreadable
         position.next_offset, position.unreadable = next_offset, False
         return before != (next_offset, False)
+
+    def restart(self, partitions: Collection[str]) -> list[str]:
+        """Their streams' topics are others now: their offsets begin anew. Given are partitions that the new topics no longer have, and
+        that are not waited for any more."""
+        streams = {name.rpartition("/")[0] for name in partitions}
+        gone = [name for name in self.positions if name.rpartition("/")[0] in streams and name not in partitions]
+        for name in gone:
+            del self.positions[name]
+        for name in partitions:
+            self.positions.setdefault(name, Position()).next_offset = 0
+        return gone
 
     def blocked(self, partition: str) -> None:
         """The partition cannot be read on until someone acts; records from it take that back."""
