@@ -95,6 +95,7 @@ class Engine:
         """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""
         names = sorted(partitions)
         for name in self.watermark.restart(names):
+            self.fold.forget(name)
             self._changes.marks[name] = None
         for name in names:
             self._mark(name)

@@ -50,6 +50,11 @@ class Fold:
         """Lets a silent partition pass `mark_ms`: what it brings later for windows closed by then is late."""
         self._marks[partition] = max(self._marks.get(partition, NOTHING), mark_ms)
 
+    def forget(self, partition: str) -> None:
+        """The partition is no more: one of its name that comes later begins like any other."""
+        self._marks.pop(partition, None)
+        self._suspects.pop(partition, None)
+
     def fold(self, piece: Slice) -> Folded:
         """Panes of one slice; slices of one partition come in offset order."""
         batches = [batch for batch in piece.batches if len(batch)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -244,6 +244,20 @@ def test_a_restart_after_any_event_changes_nothing(times: list[int], mark: int, 
         store.save(engine.drain())
         engine = Engine(PLAN, store.load())
     assert (engine.watermark.positions["p/0"].mark_ms, counts.total()) == (mark, late), because
+
+
+def test_a_partition_that_was_gone_comes_back_as_a_new_one_whether_or_not_the_process_is() -> None:
+    """A topic made anew may have fewer partitions, and be widened later: how far the old one had got says nothing of the new one."""
+    store, engine = MemoryStore(), Engine(PLAN)
+    for partition in ("s/0", "s/1"):
+        engine.absorb(replace(piece(one("a", [T + DAY_MS, T + 3 * DAY_MS])), partition=partition))
+    engine.restart(["s/0"], "recreated", 0)
+    store.save(engine.drain())
+    for went_on in (engine, Engine(PLAN, store.load())):
+        folded = went_on.fold.fold(replace(piece(one("a", [T])), partition="s/1"))
+        assert (folded.mark_ms, folded.suspect_ms, folded.late) == (T, T, {})
+        folded = went_on.fold.fold(replace(piece(one("a", [T])), partition="s/0"))
+        assert (folded.mark_ms, folded.late) == (T + DAY_MS, {("a", T): 1}), "the one that stayed goes on"
 
 
 def test_new_cells_hold_from_their_window_on_and_old_ones_before() -> None:
