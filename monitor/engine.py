@@ -88,6 +88,8 @@ class Engine:
 
     def moved(self, partition: str, next_offset: int) -> None:
         """A partition goes on elsewhere than after its last slice: saved with the count of what that cost, or it would be counted again."""
+        if self.watermark.partial({partition} & self.watermark.positions.keys()):
+            self._input("unblocked", "", 0, {"partition": partition})  # it is waited for again, from where it stood
         if self.watermark.move(partition, next_offset):
             self._mark(partition)
 

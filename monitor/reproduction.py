@@ -235,6 +235,8 @@ class _Walk:
                 engine.release({p: mark_ms for p, mark_ms in body["released"].items() if p in known})
             case "blocked" if self.case.mine(body["partition"]):
                 engine.blocked(body["partition"], body["why"], row.at_ms)
+            case "unblocked" if body["partition"] in known:
+                engine.moved(body["partition"], self._position(body["partition"]))
             case "restart":
                 engine.restart([p for p in body["partitions"] if p in known], body["why"], row.at_ms)
             case "answer":

@@ -209,6 +209,35 @@ def test_rules_a_partition_that_joins_and_one_that_cannot_be_read(tmp_path: Path
     run.store.close()
 
 
+def test_a_topic_that_comes_late_is_waited_for_from_then_on(tmp_path: Path) -> None:
+    """Until it came windows were partial; that it had come is an input, or some would be partial in a replay that were whole."""
+    run = Life(tmp_path)
+    run.bus.delete("out")
+    inputs, outputs = events(range(24), PER_HOUR)
+    bare = [value if i < 20 * PER_HOUR else value.replace(b'"x0": ', b'"renamed": ') for i, value in enumerate(inputs)]
+
+    def send(hours: range) -> None:
+        for number in range(2):
+            run.bus.extend("in", list(bare[hours.start * PER_HOUR + number : hours.stop * PER_HOUR : 2]), number)
+
+    send(range(16))
+    run.read()
+    run.bus.create("out")
+    run.rounds.turn(0)
+    send(range(16, 24))
+    run.read()
+    run.bus.extend("out", list(outputs[16 * PER_HOUR :]))
+    run.read()
+    assert {v.partial for v in run.store.verdicts() if v.start_ms >= START_MS + 16 * HOUR_MS} == {False}
+    assert [row.kind for row in run.store.inputs()] == ["assigned", "blocked", "unblocked"]
+    (broken,) = [incident for incident in run.store.incidents() if incident.rule == "missing:x0"]
+    found = run.reproduce(broken.id)
+    assert (found.outcome, found.parts, found.why) == ("same", "", "")
+    assert found.found is not None
+    assert not found.found.partial, "the window that decided was whole"
+    run.store.close()
+
+
 def test_a_reference_given_as_a_file_is_an_input_too(tmp_path: Path) -> None:
     """Judged from the first window on, and reproduced from the first record on; a partition that joins later changes nothing."""
     run = Life(tmp_path)
