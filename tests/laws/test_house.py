@@ -31,7 +31,8 @@ def test_light_modules_load_no_heavy_ones(module: str, absent: tuple[str, ...]) 
 
 
 def test_no_file_is_longer_than_a_person_reads() -> None:
-    long = {str(path.relative_to(ROOT)): n for path in files() if (n := len(path.read_text().splitlines())) > 400}
+    paths = [*files(), *sorted((ROOT / "tests").rglob("*.py"))]
+    long = {str(path.relative_to(ROOT)): n for path in paths if (n := len(path.read_text().splitlines())) > 400}
     assert long == {}
 
 
