@@ -27,8 +27,9 @@ def world(kafka_broker: Broker, feed: Feed) -> Iterator[KafkaWorld]:
     made.close()
 
 
-def network_threads() -> int:
-    return sum(thread.name.startswith("kafka-io") for thread in threading.enumerate())
+def network_threads() -> set[int | None]:
+    """The clients' threads; other rooms of a run may have clients of their own that live on."""
+    return {thread.ident for thread in threading.enumerate() if thread.name.startswith("kafka-io")}
 
 
 def numbered(first: int, count: int) -> list[bytes | None]:
@@ -36,13 +37,14 @@ def numbered(first: int, count: int) -> list[bytes | None]:
 
 
 def test_a_broker_killed_in_mid_stream_costs_no_record_and_repeats_none(world: KafkaWorld) -> None:
+    others = network_threads()
     world.make(4)
     for number in range(4):
         world.produce(numbered(0, 500), number)
     world.feed.close()
     source = world.open(most=100)
     ledger = read(source, lambda ledger: ledger.count >= 700)  # in the middle of what there is
-    assert network_threads() == 2, "one of the consumer, one of the watch over the topics"
+    assert len(network_threads() - others) == 2, "one of the consumer, one of the watch over the topics"
     world.broker.kill()
     read(source, lambda _: not source.status().connected, ledger)
     assert source.status().cause
@@ -53,7 +55,7 @@ def test_a_broker_killed_in_mid_stream_costs_no_record_and_repeats_none(world: K
     assert all(ledger.values(number) == numbered(0, 1000) for number in range(4))
     assert source.status().connected
     world.feed.close()
-    assert network_threads() == 2, "an outage leaves no client behind"
+    assert len(network_threads() - others) == 2, "an outage leaves no client behind"
 
 
 def test_a_frozen_broker_is_noticed_and_comes_back(world: KafkaWorld) -> None:
@@ -73,6 +75,7 @@ def test_a_frozen_broker_is_noticed_and_comes_back(world: KafkaWorld) -> None:
 
 
 def test_a_broker_that_is_not_there_at_the_start_is_waited_for(world: KafkaWorld) -> None:
+    others = network_threads()
     world.make()
     world.produce(numbered(0, 3))
     world.feed.close()
@@ -80,7 +83,7 @@ def test_a_broker_that_is_not_there_at_the_start_is_waited_for(world: KafkaWorld
     source = world.open()
     ledger = read(source, lambda _: source.status().cause and source.status().errors.get("ConnectionError", 0) > 2)
     assert "Connection refused" in str(source.status().cause)
-    assert network_threads() == 0, "clients that could not be built leave no thread behind"
+    assert network_threads() <= others, "clients that could not be built leave no thread behind"
     assert source.status().contact_age_ms is None
     world.broker.start()
     read(source, lambda ledger: ledger.count == 3, ledger)
