@@ -87,13 +87,18 @@ class OpenWindows:
     def begin(self, model: Model, end_ms: int) -> tuple[int | None, int]:
         """Where a model begins whose partitions have all passed `end_ms` and its lateness, and how many events were left out for it.
 
-        The first window that holds events, but none that lies more than `MOST_EMPTY` windows before the next: stamps of 1970
-        are no beginning, and learning from there on would learn half a century of silence.
+        The first window that holds events, but none that stands alone more than `MOST_EMPTY` windows before the next: a stamp of
+        1970 is no beginning. Two windows or more are one, though a better clock followed them by half a century (`far`): the first
+        of them is closed before that is seen where records come one by one, and verdicts must not hang on how they come.
         """
         starts = sorted(start for start in self._panes[model.name] if start <= end_ms + model.lateness_ms)
-        gaps = [later for earlier, later in pairwise(starts) if later - earlier > MOST_EMPTY * model.window_ms]
-        begins = gaps[-1] if gaps else next(iter(starts), None)
-        return begins, sum(self._drop(model.name, start) for start in starts if gaps and start < gaps[-1])
+        begins = next(iter(starts), None)
+        for earlier, later in pairwise(starts):
+            if later - earlier > MOST_EMPTY * model.window_ms:
+                if begins != earlier:
+                    break
+                begins = later
+        return begins, sum(self._drop(model.name, start) for start in starts if begins is not None and start < begins)
 
     def far(self, model: Model, start_ms: int) -> bool:
         """Does the first window that holds events lie so far behind this one?"""
