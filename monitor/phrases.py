@@ -19,8 +19,10 @@ ASPECTS: Final[dict[str, str]] = {
     "tails": "the weight in the tails of ",
     "shape": "the shape of ",
     "categories": "the mix of ",
-    "all together": "everything together with ",
+    "all together": "",
 }
+# and after the change: evidence that no column carries alone
+TAILS: Final[dict[str, str]] = {"all together": ", one of several that moved together"}
 # what is counted rather than measured: how often it happens is what has changed
 HAPPENS: Final[dict[str, str]] = {
     "missing": "is missing",
@@ -53,7 +55,7 @@ def pieces(subject: Subject) -> tuple[str, str, str]:
     if aspect in HAPPENS:
         return front, subject.name, f" {HAPPENS[aspect]}{by and ', ' + by}{OFTEN[subject.direction]}"
     verb = "has changed" if subject.direction == "changed" else f"is {subject.direction}"
-    return front, subject.name, f" {verb}{by and ' by ' + by}"
+    return front, subject.name, f" {verb}{by and ' by ' + by}{TAILS.get(aspect, '')}"
 
 
 def phrase(subject: Subject) -> str:
