@@ -44,7 +44,8 @@ def test_the_true_cause_is_said(fortress: Fortress, door: Door) -> None:
 # one per way in which it is found out; the others are the same sentences as above
 @pytest.mark.parametrize("door", [OPEN[1], OPEN[3], SHUT[0], SHUT[5], SHUT[6]], ids=lambda door: door.name)
 def test_it_can_be_asked_before_anything_runs(fortress: Fortress, door: Door) -> None:
-    found = ask(fortress.behind(door), [fortress.topic, "not-there"], wait_s=2)
+    # time for several attempts: on a busy machine the first one may be hung up on before the broker has said why
+    found = ask(fortress.behind(door), [fortress.topic, "not-there"], wait_s=6)
     if door.said:
         assert re.search(door.said, found.cause or ""), found
         assert not found.well
