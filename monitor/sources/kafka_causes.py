@@ -11,6 +11,11 @@ from monitor import wall
 
 # (what the client's log contains, our sentence); the first match in this order is the best explanation. "socket disconnected" and
 # time-outs follow almost everything else in the log and explain least, so they stand last here.
+HANGS_UP = "the broker hangs up: a security setting may be missing, or the broker is going down"
+# it answers a wrong password and hangs up in one breath, and the client may hear only the latter, again and again
+HANGS_UP_ON_LOGIN = (
+    "the broker hangs up during the login: wrong user name or password, a mechanism that it does not offer, or the broker is going down"
+)
 CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), sentence)
     for pattern, sentence in (
@@ -31,7 +36,7 @@ CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"No such file or directory", "a file named in the security settings does not exist"),
         (r"(?i)name or service not known|DNS lookup failed|nodename nor servname", "the broker's host name does not resolve"),
         (r"ECONNREFUSED|Connection refused", "connection refused: no broker listens there"),
-        (r"socket disconnected", "the broker hangs up: a security setting may be missing, or the broker is going down"),
+        (r"socket disconnected", HANGS_UP),
         (r"(?i)timed? ?out", "no answer in time"),
     )
 )
