@@ -13,11 +13,13 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from monitor import wall
 from monitor.changes import Changes
 from monitor.errors import Misconfigured, Transient
 from monitor.http import Server, create_app
+from monitor.http.server import listen
 from monitor.insistence import insistence
 from monitor.log import events
 from monitor.office import Office
@@ -27,6 +29,7 @@ from monitor.schedule import Schedule
 from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
 from monitor.sources.source import Source
+from monitor.stores.holding import held
 from monitor.stores.sqlite import SqliteStore
 from monitor.systemd import Supervisor, status_line
 from monitor.workshop import Workshop
@@ -64,7 +67,8 @@ def run(read: Callable[[], Plan], *, port: int | None = None) -> int:
 
     `port` overrides the plan's (0: a free one, which is logged).
     """
-    plan, stop, reload, supervisor = read(), threading.Event(), Reload(read), Supervisor()
+    plan, stop, supervisor = read(), threading.Event(), Supervisor()
+    reload = Reload(lambda: tried(read(), plan, port))
     with insistence(lambda number: _stopping(number, stop)):
         before = signal.signal(signal.SIGHUP, reload.hangup)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # what came while one process took the other's place is heard now
@@ -74,6 +78,21 @@ def run(read: Callable[[], Plan], *, port: int | None = None) -> int:
             signal.signal(signal.SIGHUP, before)
     log.info("stopped")
     return AGAIN if reload.accepted and not stop.is_set() else 0
+
+
+def tried(new: Plan, old: Plan, port: int | None = None) -> Plan:
+    """The new plan, if a daemon could begin under it while the old one's still runs; Misconfigured says why it could not.
+
+    What is in force is not given up for what fails a second later: another address is listened on, another state locked, for a moment.
+    """
+    if new.kafka is None or not new.streams:
+        source_of(new)
+    if port is None and new.http.port and (new.http.bind, new.http.port) != (old.http.bind, old.http.port):
+        listen(new.http.bind, new.http.port).close()
+    if Path(new.state.path).resolve() != Path(old.state.path).resolve():
+        with held(Path(new.state.path)):
+            pass
+    return new
 
 
 def _live(plan: Plan, stop: threading.Event, reload: Reload, supervisor: Supervisor, port: int | None) -> None:

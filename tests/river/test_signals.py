@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from monitor.config import compile as compile_plan
+from monitor.daemon import tried
 from monitor.errors import Misconfigured
 from monitor.metrics import Metrics
 from monitor.plan import Plan
 from monitor.reload import Reload
+from monitor.stores.holding import held
 from tests.river.world import Daemon, configuration
 
 
@@ -63,3 +68,28 @@ def test_a_hangup_takes_up_a_changed_configuration_as_the_same_process(daemon: D
     assert [model["name"] for model in daemon.get("/api/v1/models")["models"]] == ["bakery"]
     assert "raincheck_config_last_reload_successful 1.0" in daemon.get("/metrics")
     assert daemon.terminate() == 0, "a stop is heard by the one that took the other's place"
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "because"),
+    [
+        (lambda plan, taken, _: replace(plan, http=replace(plan.http, port=taken)), "http.port", "somebody listens there"),
+        (lambda plan, _, held_path: replace(plan, state=replace(plan.state, path=held_path)), "state.path", "another raincheck's"),
+        (lambda plan, *_: replace(plan, kafka=None), "kafka", "nothing to read from"),
+        (lambda plan, *_: replace(plan, models={}), "", "whatever else is new is taken up"),
+    ],
+)
+def test_a_plan_under_which_nobody_could_begin_is_not_taken_up(
+    change: Callable[[Plan, int, str], Plan], field: str, because: str, tmp_path: Path
+) -> None:
+    told = configuration(kafka={"bootstrap": ["127.0.0.1:1"]}, state={"path": str(tmp_path / "a.db")})
+    old = compile_plan(told)
+    other = tmp_path / "b.db"
+    with socket.create_server(("127.0.0.1", 0)) as taken, held(other):
+        new = change(old, int(taken.getsockname()[1]), str(other))
+        if not field:
+            assert tried(new, old) is new, because
+            return
+        with pytest.raises(Misconfigured) as refused:
+            tried(new, old)
+        assert field in str(refused.value), because
