@@ -28,9 +28,10 @@ MINUTES = float(os.environ.get("SOAK_MINUTES", "2"))
 pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(MINUTES * 60 + 600)]
 PER_HOUR = 5_000  # events per window: several windows are closed a second
 PARTITIONS = 2
-AHEAD = 400_000  # the backlog that always waits, so that the daemon never rests
+AHEAD = 1_000_000  # no more records wait than these, so that the broker's disk stays small
+PORTION = 200_000  # is produced at one go; the next one is always asked for, so that neither side rests
 ENDINGS = ("kill", "hangup", "terminate", "")  # how each life ends; the last one is asked to leave once all has been read
-SAMPLE_S = 5.0
+SAMPLE_S = 2.5
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Sample:
 
 
 class Flood:
-    """The producer's process; `allow` raises how many events it may have sent."""
+    """The producer's process; `go_on` asks it for the next portion, `sent` says how many events have been produced for certain."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         command = [sys.executable, "-P", "-m", "tests.faults.flood", bootstrap, topic, str(PARTITIONS), str(PER_HOUR)]
@@ -56,7 +57,7 @@ class Flood:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root, env=environment)
         self.sent = 0
         self._answers: queue.Queue[int] = queue.Queue()
-        self._asked = False
+        self._asked = 0
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -64,20 +65,20 @@ class Flood:
         for line in self._process.stdout:
             self._answers.put(int(line))
 
-    def allow(self, until: int) -> None:
-        """Lets it go on where it has done what it was told before; never waits."""
+    def go_on(self) -> None:
+        """Asks for another portion unless two are under way; never waits."""
         while not self._answers.empty():
-            self.sent, self._asked = self._answers.get(), False
-        if not self._asked and until > self.sent:
+            self.sent = self._answers.get()
+        if self._asked < self.sent + 2 * PORTION:
+            self._asked += PORTION
             assert self._process.stdin is not None
-            self._process.stdin.write(f"{until}\n")
+            self._process.stdin.write(f"{self._asked}\n")
             self._process.stdin.flush()
-            self._asked = True
 
     def settle(self) -> int:
-        """How many events there are, once the last word is done."""
-        if self._asked:
-            self.sent, self._asked = self._answers.get(timeout=120), False
+        """How many events there are, once everything that was asked for has been produced."""
+        while self.sent < self._asked:
+            self.sent = self._answers.get(timeout=120)
         return self.sent
 
     def close(self) -> None:
@@ -113,7 +114,8 @@ def test_nothing_grows_and_nothing_is_lost_at_full_speed_over_restarts(soaked: t
             until = begun + MINUTES * 60 * (life + 1) / len(ENDINGS)
             while time.monotonic() < until:
                 metrics = daemon.get("/metrics")
-                flood.allow(flood.sent + AHEAD - int(_total(metrics, "raincheck_kafka_lag_records")))
+                if _total(metrics, "raincheck_kafka_lag_records") < AHEAD:
+                    flood.go_on()
                 samples.append(_sample(daemon.process.pid, life, (time.monotonic() - begun) / 60, metrics))
                 pause.wait(SAMPLE_S)  # the distance of two samples: nothing is waited for
             if ending == "hangup":  # the same process begins again
