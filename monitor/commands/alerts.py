@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.commands import show
 
 if TYPE_CHECKING:
+    from alerts.generate import Choices
     from monitor.plan import Plan
 
 NAME = "alerts"
@@ -57,6 +58,9 @@ def generate(args: argparse.Namespace) -> int:
     files, folder = made(plan, choices), Path(args.out)
     unknown_receivers(plan, choices.platform, choices.receivers, args.receivers)
     old = stale(folder, files)
+    warnings = unheard(plan, choices)
+    for warning in warnings:
+        sys.stderr.write(f"WARNING: {warning}\n")
     notes = [f"receiver {r.name} lacks {what}" for r in unfilled(plan, choices) for what in r.missing]
     twice = sorted(owner.name for owner in plan.owners.values() if owner.page or owner.ticket)
     notes += [f"{name} is told by raincheck directly as well, as long as the configuration names receivers" for name in twice]
@@ -66,7 +70,9 @@ def generate(args: argparse.Namespace) -> int:
             (folder / name).write_text(text, encoding="utf-8")
     said = [f"{folder / name} {what}" for name, what in old.items()] if args.check else [f"wrote {folder / name}" for name in sorted(files)]
     said += ["up to date"] * (args.check and not old) + [f"note: {note}" for note in notes]
-    show(args, {"ok": not (args.check and old), "files": sorted(files), "stale": old, "notes": notes}, "\n".join(said))
+    show(
+        args, {"ok": not (args.check and old), "files": sorted(files), "stale": old, "notes": notes, "warnings": warnings}, "\n".join(said)
+    )
     return int(bool(args.check and old))
 
 
@@ -102,6 +108,19 @@ def platform(plan: Plan, name: str | None) -> str:
         right = f"one of {', '.join(sorted(plan.owners))}, or the name of another team"
         raise Misconfigured.of(problem, origin="raincheck alerts", field="--platform", value=name, right=right)
     return name
+
+
+def unheard(plan: Plan, choices: Choices) -> list[str]:
+    """What would be lost in silence: the receiver of raincheck's own pages takes whatever matches no route, too, and has no address."""
+    from alerts.routes import receivers
+
+    name = f"{choices.platform}-page"
+    own = choices.receivers.get(name)
+    found = next(receiver for receiver in receivers(plan, choices.platform) if receiver.name == name)
+    if found.webhooks if own is None else set(own) != {"name"}:
+        return []
+    lost = "raincheck's own pages (RaincheckDown and the like, and what matches no route) reach nobody"
+    return [f"{lost}: receiver {name} has no address; give it one with --receivers FILE"]
 
 
 def job(name: str) -> str:

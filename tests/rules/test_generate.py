@@ -85,6 +85,53 @@ def test_with_several_owners_somebody_must_be_said_to_run_it(said: Said, tmp_pat
     assert "payments-risk, vision-team" in text
 
 
+SHOWN = [
+    line.partition("#")[0].split()[1:]
+    for page in (ROOT / "README.md", ROOT / "alerts" / "README.md")
+    for line in page.read_text(encoding="utf-8").splitlines()
+    if line.startswith("raincheck alerts generate") and "--receivers" not in line
+]
+
+
+@pytest.mark.parametrize("words", SHOWN, ids=" ".join)
+def test_the_commands_of_the_pages_hold_for_several_owners(words: list[str], said: Said, tmp_path: Path) -> None:
+    paths = {"rain.yaml": str(DEMO / "rain.yaml"), "rules/": str(tmp_path)}
+    code, text = said(*(paths.get(word, word) for word in words))
+    assert code == int("--check" in words), text
+
+
+@pytest.mark.parametrize(
+    ("receivers", "owner", "reaches", "because"),
+    [
+        (None, "{}", False, "neither the configuration nor a file has an address"),
+        (None, "{page: ['json://hooks.example/page']}", True, "a plain webhook is taken over"),
+        (None, "{ticket: ['json://hooks.example/ticket']}", True, "pages go where tickets go"),
+        (None, "{page: ['slack_file:secrets/slack']}", False, "it has to be said in Alertmanager's words"),
+        ("[{name: team-page, email_configs: [{to: a@example.org}]}]", "{}", True, "the file says it"),
+        ("[{name: team-page}]", "{}", False, "a name is no address"),
+        ("[{name: team-ticket, email_configs: [{to: a@example.org}]}]", "{}", False, "a page goes elsewhere"),
+    ],
+)
+@pytest.mark.parametrize("check", [False, True], ids=["write", "check"])
+def test_that_raincheck_s_own_pages_reach_nobody_is_said_aloud(
+    receivers: str | None, owner: str, reaches: bool, because: str, check: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "rain.yaml").write_text(
+        f"owners: {{team: {owner}, b: {{}}}}\nmodels: {{m: {{owner: team, schema: {{features: {{x: numeric}}}}}}}}\n"
+    )
+    words = ["alerts", "generate", "--config", str(tmp_path / "rain.yaml"), "--platform", "team", "--out", str(tmp_path / "out")]
+    if receivers is not None:
+        (tmp_path / "receivers.yml").write_text(receivers)
+        words += ["--receivers", str(tmp_path / "receivers.yml")]
+    command_line.main([*words, "--log-level", "error"])
+    told = capsys.readouterr()
+    if check:
+        assert command_line.main([*words, "--log-level", "error", "--check", "--json"]) == 0
+        told = capsys.readouterr()
+        assert bool(json.loads(told.out)["warnings"]) != reaches, because
+    assert ("WARNING: raincheck's own pages (RaincheckDown" in told.err) != reaches, because
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
