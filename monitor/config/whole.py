@@ -9,7 +9,7 @@ from typing import Any
 
 from detectors.registry import PluginError, Registered, discover
 from monitor.config.reading import ABSENT, At, alternatives
-from monitor.plan import DetectorUse, Model, Stream
+from monitor.plan import DetectorUse, Model, State, Stream
 
 
 def names(tree: Any, section: str) -> list[str]:
@@ -41,6 +41,11 @@ def settle_streams(streams: Mapping[str, Stream], tree: Any, at: At) -> dict[str
         alone = defined[0] if len(defined) == 1 and stream.model is None and stream.fields.model is None else stream.model
         settled[name] = replace(stream, model=alone)
     return settled
+
+
+def settle_state(state: State, at: At) -> State:
+    """The default path starts where a relative one does: from another working directory the same state is opened, not a new one."""
+    return replace(state, path=at.resolve(state.path)) if state.path == State().path else state
 
 
 def known_detectors(plugins: tuple[str, ...], at: At) -> Mapping[str, Registered] | None:
@@ -107,4 +112,5 @@ def check_plan(values: dict[str, Any], tree: Any, at: At) -> bool:
         (at / "models").mistake(ABSENT, "names no model", "at least one")
     check_detectors(models, values.get("plugins", ()), tree, at)
     values["streams"] = settle_streams(values.get("streams", {}), tree, at)
+    values["state"] = settle_state(values.get("state", State()), at)
     return True

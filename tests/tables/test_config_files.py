@@ -109,6 +109,32 @@ def test_every_section_at_once(folder: Path) -> None:
     assert "hunter2" not in repr(plan)
 
 
+STATES = [
+    ("", "cfg/raincheck.db", "nothing said: beside the configuration, as the manual promises"),
+    ("state: {}\n", "cfg/raincheck.db", "an empty section says nothing either"),
+    ("state: {keep: 30d}\n", "cfg/raincheck.db", "nor does another key of the section"),
+    ("state: {path: raincheck.db}\n", "cfg/raincheck.db", "the default's own name, written out, is the same file"),
+    ("state: {path: data/state.db}\n", "cfg/data/state.db", "relative paths start at the configuration's folder"),
+]
+
+
+@pytest.mark.parametrize(("section", "where", "because"), STATES)
+def test_one_configuration_has_one_state_wherever_it_is_run_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, where: str, because: str
+) -> None:
+    for name in ("cfg", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cfg/rain.yaml").write_text(SMALL + section)
+    for cwd, written in (("elsewhere", "../cfg/rain.yaml"), ("cfg", "rain.yaml"), ("elsewhere", str(tmp_path / "cfg/rain.yaml"))):
+        monkeypatch.chdir(tmp_path / cwd)
+        assert Path(load(written).state.path).resolve() == tmp_path / where, because
+
+
+def test_values_in_memory_have_no_folder_for_their_state() -> None:
+    values = {"owners": {"team": {}}, "models": {"m": {"owner": "team", "schema": {"features": {"x": "numeric"}}}}}
+    assert compile(values).state.path == "raincheck.db"
+
+
 def test_each_file_that_is_not_there_is_named(folder: Path) -> None:
     for name in ("secrets/kafka", "secrets/pd", "ca.pem", "web.yml", "my_detectors.py"):
         (folder / name).unlink()
@@ -168,7 +194,7 @@ def test_json_and_yaml_give_the_same_plan(tmp_path: Path) -> None:
     (tmp_path / "rain.yaml").write_text(SMALL)
     tree = {"owners": {"team": {}}, "models": {"m": {"owner": "team", "schema": {"features": {"x": "numeric"}}}}}
     (tmp_path / "rain.json").write_text(json.dumps(tree))
-    assert load(tmp_path / "rain.yaml") == load(tmp_path / "rain.json") == compile(tree)
+    assert load(tmp_path / "rain.yaml") == load(tmp_path / "rain.json") == compile(tree, folder=tmp_path)
 
 
 def test_words_of_yaml_1_1_stay_words(tmp_path: Path) -> None:
