@@ -133,7 +133,7 @@ def job(name: str) -> str:
 
 
 def given(path: str | None) -> dict[str, Mapping[str, Any]]:
-    """Receivers by name from a file: a list as under Alertmanager's `receivers:`."""
+    """Receivers by name from a file: a list as under Alertmanager's `receivers:`, with that key above it or without."""
     import yaml
 
     from monitor.errors import Misconfigured
@@ -145,8 +145,10 @@ def given(path: str | None) -> dict[str, Mapping[str, Any]]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         problem = f"cannot be read: {type(error).__name__}"
         raise Misconfigured.of(problem, origin="raincheck alerts", field="--receivers", value=path, right="a YAML file") from error
+    if isinstance(found, dict) and set(found) == {"receivers"}:  # anything beside it would be dropped without a word
+        found = found["receivers"]
     if not isinstance(found, list) or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in found):
-        right = "a list of receivers, each with its name, as under `receivers:` of Alertmanager"
+        right = "receivers, each with its name, as in Alertmanager's own file: `receivers:` and nothing beside it, or the bare list"
         raise Misconfigured.of("is not a list of receivers", origin=path, right=right)
     return {one["name"]: one for one in found}
 

@@ -137,6 +137,8 @@ def test_that_raincheck_s_own_pages_reach_nobody_is_said_aloud(
     [
         ("name: x\n", "is not a list of receivers"),
         ("- email_configs: []\n", "is not a list of receivers"),
+        ("receivers: {name: x}\n", "is not a list of receivers"),
+        ("receivers: [{name: vision-team-page}]\nroute: {}\n", "is not a list of receivers"),
         ("- [unclosed\n", "cannot be read"),
         ("- {name: vision-page}\n", "is a receiver that no route names"),
     ],
@@ -148,6 +150,14 @@ def test_mistakes_in_a_file_of_receivers(text: str, problem: str, said: Said, tm
     assert code == 78
     assert problem in out
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_receivers_has_alertmanager_s_key_above_them_or_none(said: Said, tmp_path: Path) -> None:
+    for name, text in {"keyed": "receivers: [{name: vision-team-page}]\n", "bare": "[{name: vision-team-page}]\n"}.items():
+        (tmp_path / "receivers.yml").write_text(text)
+        code, out = said(*COMMAND, "--out", str(tmp_path / name), "--receivers", str(tmp_path / "receivers.yml"))
+        assert code == 0, out
+    assert (tmp_path / "keyed" / "alertmanager.yml").read_bytes() == (tmp_path / "bare" / "alertmanager.yml").read_bytes()
 
 
 def test_runbooks_are_printed(said: Said) -> None:

@@ -24,6 +24,7 @@ from tests.services.tools import tool
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in [ROOT / "README.md", *ROOT.glob("*/README.md")] if path.parent.name != ".venv")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ALERTS = (ROOT / "alerts" / "README.md").read_text(encoding="utf-8")
 EXAMPLES = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
 named = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -81,11 +82,21 @@ def test_every_file_and_folder_named_is_there(page: Path) -> None:
 
 
 def test_the_alert_rules_shown_are_rules(tmp_path: Path) -> None:
-    (rules,) = blocks("yaml", (ROOT / "alerts" / "README.md").read_text(encoding="utf-8"))
+    (rules,) = [block for block in blocks("yaml", ALERTS) if block.startswith("groups:")]
     (tmp_path / "rules.yml").write_text(rules, encoding="utf-8")
     done = subprocess.run([tool("promtool"), "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(yaml.safe_load(rules)['groups'][0]['rules'])} rules found" in done.stdout
+
+
+def test_the_receivers_shown_are_taken(tmp_path: Path) -> None:
+    (receivers,) = [block for block in blocks("yaml", ALERTS) if block.startswith("receivers:")]
+    (tmp_path / "receivers.yml").write_text(receivers, encoding="utf-8")
+    (line,) = [line for line in ALERTS.splitlines() if "--receivers receivers.yml" in line]
+    paths = {"rain.yaml": str(ROOT / "alerts/demo/rain.yaml"), "rules/": str(tmp_path), "receivers.yml": str(tmp_path / "receivers.yml")}
+    assert command_line.main([paths.get(word, word) for word in line.split()[1:]]) == 0
+    done = subprocess.run([tool("amtool"), "check-config", str(tmp_path / "alertmanager.yml")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_backtest_pages_for_what_was_broken() -> None:
