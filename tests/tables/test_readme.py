@@ -132,6 +132,16 @@ def test_every_configuration_shown_is_in_order(block: str, tmp_path: Path) -> No
     assert plan.models["fraud"].budget.per_ms == 30 * 86_400_000
 
 
+def test_several_models_are_shown_with_the_streams_that_say_whose_they_are(tmp_path: Path) -> None:
+    (block,) = [block for block in blocks("yaml") if block.startswith("# two models")]
+    (tmp_path / "rain.yaml").write_text(block, encoding="utf-8")
+    plan = load(tmp_path / "rain.yaml")
+    assert {name: stream.model for name, stream in plan.streams.items()} == {"payments": "fraud", "visits": "churn"}
+    (tmp_path / "rain.yaml").write_text(block.replace(", model: churn", ""), encoding="utf-8")
+    with pytest.raises(Misconfigured, match="to which of the 2 models"):
+        load(tmp_path / "rain.yaml")
+
+
 def test_what_check_says_is_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (config,) = [block for block in blocks("yaml") if block.startswith("# rain.yaml")]
     (tmp_path / "rain.yaml").write_text(config, encoding="utf-8")
