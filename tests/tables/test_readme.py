@@ -61,6 +61,12 @@ def test_every_command_named_exists(page: Path) -> None:
 
 
 @named
+def test_nothing_is_fetched_by_our_name_from_an_index(page: Path) -> None:
+    """There raincheck is nobody's, or a stranger's."""
+    assert re.search(r"raincheck\[\w|pip install '?raincheck\b", page.read_text(encoding="utf-8")) is None
+
+
+@named
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"(?:src|srcset)=\"([^\"]+)\"", text)
