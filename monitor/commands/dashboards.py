@@ -149,9 +149,11 @@ def address(flag: str, url: str | None) -> None:
 
 
 def lacks(extra: str, module: str, error: ImportError) -> Exception:
-    """What to install, from the folder: no index has raincheck, or a stranger's. Any other import that fails is an accident and stays one."""
+    """What to install, from the folder: an index has a stranger's, if any. Any other import that fails is an accident and stays one."""
     from monitor.errors import Misconfigured
 
     if (error.name or "").partition(".")[0] not in {module, "requests"}:
         return error
-    return Misconfigured.of(f"{module} is not installed", origin="raincheck dashboards", right=f"pip install '.[{extra}]' in raincheck's folder")
+    return Misconfigured.of(
+        f"{module} is not installed", origin="raincheck dashboards", right=f"pip install '.[{extra}]' in raincheck's folder"
+    )
