@@ -168,6 +168,8 @@ def test_a_sidecar_stays_within_its_limits_and_leaves_when_told(start: Start, aw
     config = yaml.safe_load(next(d for d in documents if d["kind"] == "ConfigMap")["data"]["raincheck.yaml"])
     config["kafka"]["bootstrap"] = yaml.safe_load(away.read_text())["kafka"]["bootstrap"]
     config["http"] |= {"bind": "127.0.0.1", "port": 0}
+    config["http"]["token_file"] = str(tmp_path / "api")
+    (tmp_path / "api").write_text("of the Secret")
     config["state"]["path"] = str(tmp_path / "state.db")
     away.write_text(yaml.safe_dump(config))
     pod = next(d for d in documents if d["kind"] == "Deployment")["spec"]["template"]["spec"]

@@ -237,6 +237,19 @@ def test_the_sidecar_is_a_native_one_whose_readiness_asks_no_broker() -> None:
     assert config.compile(yaml.safe_load(text)).http.readiness == "local"
 
 
+@pytest.mark.parametrize("path", KUBERNETES, ids=lambda p: p.name)
+def test_pages_can_be_answered_with_a_token_that_the_pod_mounts(path: Path) -> None:
+    """Off loopback nothing is written without one; the Secret is made by the command at the file's head."""
+    text = next(d for d in documents(path) if d["kind"] == "ConfigMap")["data"]["raincheck.yaml"]
+    asked = yaml.safe_load(text)["http"]
+    assert asked["bind"] == "0.0.0.0"
+    folder, name = str(Path(asked["token_file"]).parent), Path(asked["token_file"]).name
+    (pod, container) = next((p, c) for i, p, c in containers() if i == f"{path.name}:raincheck")
+    (volume,) = [mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == folder and mount["readOnly"]]
+    (secret,) = [one["secret"]["secretName"] for one in pod["volumes"] if one["name"] == volume]
+    assert re.search(rf"^#.* create secret generic {secret} .*--from-file={name}=", path.read_text(), re.MULTILINE)
+
+
 @pytest.mark.parametrize(("pod", "container"), [pytest.param(p, c, id=i) for i, p, c in containers() if c["name"] == "raincheck"])
 def test_probes_ask_what_they_should(pod: dict[str, Any], container: dict[str, Any]) -> None:
     from monitor.daemon import STOP_BUDGET_S
