@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from monitor.config.quantities import show_duration
@@ -105,6 +106,12 @@ def loopback(bind: str) -> bool:
         return bind == "localhost"
 
 
+def state_words(plan: Plan) -> str:
+    """Where the state is: who runs another path than they think learns anew."""
+    there = "which is there" if Path(plan.state.path).exists() else "not there yet: the first run makes it"
+    return f"state in {Path(plan.state.path).resolve()}, {there}"
+
+
 def summary(plan: Plan) -> str:
     """The plan in a dozen lines for people."""
     lines = [f"In order: {many(len(plan.models), 'model')}, {many(len(plan.owners), 'owner')}, {many(len(plan.streams), 'stream')}."]
@@ -119,6 +126,7 @@ def summary(plan: Plan) -> str:
     for stream in plan.streams.values():
         whose = f", all of model {stream.model}" if stream.model else ""
         lines.append(f"stream {stream.name}: {stream.role} from topic {stream.topic} as {stream.format}{whose}")
+    lines.append(state_words(plan))
     return "\n".join(lines + [f"note: {note}" for note in notes(plan)])
 
 
@@ -140,5 +148,6 @@ def summary_json(plan: Plan) -> dict[str, Any]:
         },
         "owners": {owner.name: {"page": len(owner.page), "ticket": len(owner.ticket)} for owner in plan.owners.values()},
         "streams": {s.name: {"topic": s.topic, "role": s.role, "format": s.format, "model": s.model} for s in plan.streams.values()},
+        "state": {"path": str(Path(plan.state.path).resolve()), "exists": Path(plan.state.path).exists()},
         "notes": notes(plan),
     }

@@ -29,6 +29,7 @@ from monitor.schedule import Schedule
 from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
 from monitor.sources.source import Source
+from monitor.stores.export import iso
 from monitor.stores.holding import held
 from monitor.stores.sqlite import SqliteStore
 from monitor.systemd import Supervisor, status_line
@@ -111,6 +112,7 @@ def _live(plan: Plan, stop: threading.Event, reload: Reload, supervisor: Supervi
         schedule = Schedule(office)
         try:
             bound = server.start()
+            _opened(office)
             _given(office)
             office.start()
             schedule.start()
@@ -126,6 +128,20 @@ def _live(plan: Plan, stop: threading.Event, reload: Reload, supervisor: Supervi
                 leaving.callback(pool.shutdown)  # learning that runs is asked for again after the next start
                 leaving.callback(schedule.stop)
                 leaving.callback(supervisor.reloading if reload.accepted else supervisor.stopping)
+
+
+def _opened(office: Office) -> None:
+    """Which state this is, and whether anything is known in it.
+
+    A path that was mistyped looks like a first start, so every fresh one is a warning: what nobody expected must not pass for learning.
+    """
+    engine, path = office.rounds.engine, str(Path(office.plan.state.path).resolve())
+    ends = [standing.next_ms for standing in engine.standings.values() if standing.next_ms is not None]
+    if ends or engine.positions() or engine.references:
+        log.info("state_opened", path=path, outcome="snapshot", windows_until=iso(max(ends)) if ends else "none yet")
+    else:
+        right = "nothing at its first start; else stop it and look at state.path: another file knows what would be learnt anew"
+        log.warning("state_opened", path=path, outcome="fresh", windows_until="none yet", right=right)
 
 
 def _given(office: Office) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 from monitor.commands import show
 
@@ -39,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
         payload = {"ok": False, "error": "misconfigured", "mistakes": [mistake.as_json() for mistake in error.mistakes]}
         show(args, payload, f"{error}\n{count} mistake{'' if count == 1 else 's'}.")
         return EXIT_CONFIG
+    if args.without_files:  # paths are as they were written then; the state's starts at the configuration's folder like all others
+        plan = replace(plan, state=replace(plan.state, path=str(Path(args.file).parent / plan.state.path)))
     payload, text = summary_json(plan), summary(plan)
     if not args.connect:
         show(args, payload, text)

@@ -11,13 +11,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from monitor.changes import Changes
 from monitor.config import compile as compile_plan
+from monitor.config import load
 from monitor.daemon import tried
 from monitor.errors import Misconfigured
 from monitor.metrics import Metrics
-from monitor.plan import Plan
+from monitor.plan import DAY_MS, Plan
 from monitor.reload import Reload
+from monitor.standing import Standing
 from monitor.stores.holding import held
+from monitor.stores.sqlite import SqliteStore
 from tests.river.world import Daemon, configuration
 
 
@@ -30,6 +34,23 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     made.wait_for("started")
     yield made
     made.kill()
+
+
+def test_a_start_says_which_state_it_opened_and_whether_anything_is_known_in_it(daemon: Daemon, tmp_path: Path) -> None:
+    """A mistyped path looks like a first start: both are a warning."""
+    (told,) = [line for line in daemon.lines if line["event"] == "state_opened"]
+    assert (told["path"], told["outcome"], told["level"]) == (str(tmp_path / "state.db"), "fresh", "warning")
+    assert daemon.terminate() == 0
+    store = SqliteStore(tmp_path / "state.db")
+    standing = Standing(next_ms=DAY_MS, digest=load(tmp_path / "raincheck.yaml").models["shop"].digest)
+    store.save(Changes(evidence={"shop": standing.pack()}))
+    store.close()
+    again = Daemon(tmp_path / "raincheck.yaml")
+    try:
+        told = again.wait_for("state_opened")
+        assert (told["outcome"], told["windows_until"], told["level"]) == ("snapshot", "1970-01-02T00:00:00Z", "info")
+    finally:
+        again.kill()
 
 
 def test_a_hangup_with_mistakes_in_the_configuration_changes_nothing_and_names_them(daemon: Daemon, tmp_path: Path) -> None:

@@ -56,6 +56,22 @@ def test_check_says_in_words_what_is_promised(written: Callable[[str], str], cap
     assert "note: owner team has no receiver for pages" in out
 
 
+@pytest.mark.parametrize("words", [[], ["--without-files"]], ids=["here", "for another machine"])
+def test_check_says_where_the_state_is_and_whether_it_is_there(
+    words: list[str], written: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(GOOD)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert command_line.main(["check", "../rain.yaml", *words]) == 0
+    assert f"state in {tmp_path / 'raincheck.db'}, not there yet: the first run makes it" in capsys.readouterr().out
+    (tmp_path / "raincheck.db").touch()
+    assert command_line.main(["check", "../rain.yaml", *words]) == 0
+    assert f"state in {tmp_path / 'raincheck.db'}, which is there" in capsys.readouterr().out
+    assert command_line.main(["check", "../rain.yaml", "--json", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == {"path": str(tmp_path / "raincheck.db"), "exists": True}
+
+
 def test_check_lists_every_mistake(written: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
     path = written(BAD)
     assert command_line.main(["check", path]) == 78
