@@ -14,7 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from monitor.desk import Desk, ModelView
 from monitor.incident import Incident
-from monitor.judge import latch_of
 from monitor.outlook import lines
 from monitor.pages import views
 from monitor.pages.chart import Chart, chart
@@ -76,7 +75,7 @@ class Pages:
             chart, verdicts, incidents, desk.series(view.name), window_ms, zone, min(start_ms, end_ms - 12 * window_ms), end_ms
         )
         last = view.last
-        latched = latch_of([i for i in view.open_incidents if i.severity != "note" and i.kind == "statistical"])
+        latched = views.latched(view)
         gallery = desk.columns(view.name, latched)
         hung = wall(gallery, window_ms)
         return self._render(
@@ -95,6 +94,9 @@ class Pages:
             charts=[("wide", lay_out(WIDE)), ("middle", lay_out(MIDDLE)), ("narrow", lay_out(NARROW, tall=180.0))],
             reached=odds(max(0.0, last.evidence), window_ms) if last is not None and last.status != "unknown" else "",
             limit=odds(last.threshold, window_ms) if last is not None and isfinite(last.threshold) else "",
+            line=views.line_words(view.mode),
+            opened=odds(latched.evidence, window_ms) if latched is not None else "",
+            severity=latched.severity if latched is not None else "",
             margin=views.margin_text(last.threshold, window_ms, model.budget) if last is not None and model is not None else "",
             subjects=views.subject_rows(last.subjects) if last is not None else [],
             open=[(i, views.headline(i)) for i in view.open_incidents if i.severity != "note"],

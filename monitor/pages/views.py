@@ -23,6 +23,7 @@ from monitor.verdict import Subject, Verdict
 SPARK_ROWS: Final = 100  # a fleet larger than this gets its sparklines on the models' own pages
 SPARK_WIDTH, SPARK_HEIGHT = 240.0, 40.0
 NOTABLE: Final = 0.15  # share of the threshold, in log10, below which the wander of every day needs no number
+LINES: Final = {"ticket": "ticket", "observe": "note"}  # what the page line opens in the modes that page nobody
 ORDER: Final = ("page", "ticket", "late", "unknown", "learning", "quiet")
 
 
@@ -48,6 +49,7 @@ class Row:
     fill: float  # evidence over threshold, both log10, from 0 to 1
     reached: str
     unusual: bool
+    counted: str  # of which moment that is; empty where nothing is unusual
     limit: str
     behind: str
     closed: str  # how old the last window is, and what would be expected where that is more
@@ -100,7 +102,8 @@ def _row(desk: Desk, view: ModelView, now_ms: int, spark: bool) -> Row:
         fill=fill,
         reached=reached,
         unusual=fill >= NOTABLE,
-        limit=limit_text,
+        counted="" if fill < NOTABLE else "now" if latched(view) is None else "when it opened",
+        limit=f"{LINES.get(view.mode, 'page')}: {limit_text}",
         behind=behind(view, now_ms),
         closed=closed_text(view, model, now_ms),
         late=is_late(view, model, now_ms),
@@ -159,6 +162,11 @@ def behind(view: ModelView, now_ms: int) -> str:
     return "no data yet" if view.watermark_ms is None else f"{span(max(0, now_ms - view.watermark_ms))} ago"
 
 
+def latched(view: ModelView) -> Incident | None:
+    """The open incident whose evidence was told: since it opened, the running sums count anew."""
+    return latch_of([i for i in view.open_incidents if i.severity != "note"])
+
+
 def _evidence(view: ModelView, window_ms: int) -> tuple[float, str, str]:
     """Share of the page's threshold (both log10), how rarely chance gets there, and where the page is; of the open page, if there is one.
 
@@ -166,7 +174,7 @@ def _evidence(view: ModelView, window_ms: int) -> tuple[float, str, str]:
     them as they are, and its own threshold is not the page's.
     """
     last = view.last
-    told: Incident | Verdict | None = latch_of([i for i in view.open_incidents if i.severity != "note"])
+    told: Incident | Verdict | None = latched(view)
     told = told or (last if last is not None and last.status != "unknown" else None)
     if told is None or told.threshold <= 0:
         return 0.0, "", ""
@@ -182,6 +190,13 @@ def line_text(threshold: float, window_ms: int) -> str:
     ('once in 90 days', 'not yet')
     """
     return odds(threshold, window_ms) if math.isfinite(threshold) else "not yet"
+
+
+def line_words(mode: str) -> tuple[str, str]:
+    """What stands before and after the page line in a sentence: in another mode than "page" nobody is paged there."""
+    if mode not in LINES:
+        return "the owner is paged at", ""
+    return "what would be a page at", f", is {'a ticket' if mode == 'ticket' else 'a note that nobody is told'} in mode {mode}"
 
 
 def margin_text(threshold: float, window_ms: int, budget: Budget) -> str:

@@ -12,6 +12,7 @@ import pytest
 from monitor.incident import Answer, AnswerKind, Incident
 from monitor.message import body, title
 from monitor.pages.trail import choices, trail
+from monitor.phrases import odds
 from monitor.plan import Plan
 from monitor.standing import Expected
 from monitor.verdict import Subject
@@ -109,6 +110,41 @@ def test_a_ticket_of_evidence_does_not_move_the_pages_line(serve: Callable[[Fake
     desk.known.append(replace(PAGE, id="e", severity="ticket", evidence=2.6, threshold=2.46))  # a ticket's line: once in a day
     desk.views = [view(desk, "card-fraud")]
     assert "page: once in 90 days" in read(serve(desk), "/").text
+
+
+@pytest.mark.parametrize(
+    ("mode", "model_says", "fleet_says"),
+    [
+        ("page", "the owner is paged at once in 90 days.", "page: once in 90 days"),
+        ("ticket", "what would be a page at once in 90 days, is a ticket in mode ticket.", "ticket: once in 90 days"),
+        ("observe", "what would be a page at once in 90 days, is a note that nobody is told in mode observe.", "note: once in 90 days"),
+    ],
+)
+def test_the_line_says_what_it_opens_in_this_mode(
+    mode: str, model_says: str, fleet_says: str, serve: Callable[[FakeDesk], httpx.Client], desk: FakeDesk
+) -> None:
+    desk.views = [view(desk, "card-fraud", mode=mode)]
+    client = serve(desk)
+    assert model_says in read(client, "/models/card-fraud").text
+    assert fleet_says in read(client, "/").text
+
+
+def test_the_evidence_of_an_open_page_and_what_stands_since_are_not_taken_for_one(
+    serve: Callable[[FakeDesk], httpx.Client], desk: FakeDesk
+) -> None:
+    desk.known.append(replace(PAGE, evidence=7.0))
+    desk.verdicts["card-fraud"] = [replace(v, evidence=2.0) for v in desk.verdicts["card-fraud"]]
+    desk.views = [view(desk, "card-fraud"), view(desk, "delivery-times")]
+    client = serve(desk)
+    then, now = odds(7.0, 300_000), odds(2.0, 300_000)
+    assert f"When the page opened: {then}; now, counted anew since then: {now};" in read(client, "/models/card-fraud").text
+    fleet = read(client, "/").text
+    assert f"{then} when it opened; page: " in fleet
+    assert now not in fleet
+    desk.known.clear()
+    desk.views = [view(desk, "card-fraud")]
+    assert f"Now: {now};" in read(client, "/models/card-fraud").text
+    assert f"{now} now; page: once in 90 days" in read(client, "/").text
 
 
 def test_a_line_farther_out_than_the_budget_is_explained(client: httpx.Client) -> None:
