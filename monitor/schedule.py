@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -17,9 +19,11 @@ from monitor import wall
 from monitor.log import events
 from monitor.office import Office
 from monitor.standing import forget_before
-from monitor.stores.backup import back_up
+from monitor.stores.backup import back_up, copies
 
 log = events("schedule")
+HOUR_MS: Final = 3_600_000
+FIRST_COPY_S: Final = 60.0  # after a start, which has better to do than to read its state once more
 
 
 class Schedule:
@@ -37,6 +41,14 @@ class Schedule:
 
     def start(self) -> None:
         self._scheduler.start()
+        now_ms, newest = wall.now_ms(), copies(Path(self._office.plan.state.path))[0]
+        if not newest.exists() or now_ms - newest.stat().st_mtime * 1000 > HOUR_MS:  # else an hour of answers hangs on one file
+            self._scheduler.modify_job("backup", next_run_time=datetime.fromtimestamp(now_ms / 1000 + FIRST_COPY_S, UTC))
+
+    def due(self, name: str) -> datetime:
+        """When a job runs next, once it has been started."""
+        when: datetime = self._scheduler.get_job(name).next_run_time
+        return when
 
     def stop(self) -> None:
         if self._scheduler.running:

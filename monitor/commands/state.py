@@ -10,14 +10,19 @@ from pathlib import Path
 from monitor.commands import show
 
 NAME = "state"
-HELP = "export, check, restore or reset a state file"
+HELP = "export, check, back up, restore or reset a state file"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, help_text, run_it in (
         ("export", "verdicts, incidents and counts by reason, as JSON", export),
-        ("check", "reads everything once; exit code 78 where it cannot be trusted", check),
+        ("check", "reads everything once, its copies too; exit code 78 where it cannot be trusted", check),
+        (
+            "backup",
+            "makes a checked copy, STATE.backup, also beside a running daemon; the one before stays as STATE.backup.previous",
+            backup,
+        ),
         ("restore", "puts the newest whole copy in its place; the file that is there is set aside", restore),
         ("reset", "sets the file aside, so that the next run learns from nothing", reset),
     ):
@@ -48,16 +53,54 @@ def export(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
+    from monitor import wall
     from monitor.errors import EXIT_CONFIG
-    from monitor.stores.backup import remedy
+    from monitor.phrases import span
+    from monitor.stores.backup import beside, remedy
+    from monitor.stores.export import iso
     from monitor.stores.sqlite import check as problems_of
 
     path = _path(args)
     problems = problems_of(path)
     helps = remedy(path) if problems and path.exists() else None
     text = [*problems, f"this helps: {helps}"] if helps else problems or [f"{path}: well"]
-    show(args, {"path": str(path), "ok": not problems, "problems": problems, "helps": helps}, "\n".join(text))
+    found, now_ms = beside(path), wall.now_ms()
+    kept = [
+        {
+            "path": str(c.path),
+            "made": iso(c.made_ms),
+            "age_s": (now_ms - c.made_ms) // 1000,
+            "ok": not c.problems,
+            "problems": list(c.problems),
+        }
+        for c in found
+    ]
+    for copy in found:
+        age = span(max(0, now_ms - copy.made_ms))
+        text.append(f"copy {copy.path}: {age} old, {'cannot be trusted' if copy.problems else 'whole'}")
+    if path.exists() and not found:
+        text.append(f"no copy beside it: raincheck state backup {path}")
+    show(args, {"path": str(path), "ok": not problems, "problems": problems, "helps": helps, "copies": kept}, "\n".join(text))
     return EXIT_CONFIG if problems else 0
+
+
+def backup(args: argparse.Namespace) -> int:
+    """A copy as the daemon makes one every hour: whoever upgrades takes one first."""
+    from monitor.errors import EXIT_CRASH, Transient
+    from monitor.stores.backup import back_up
+    from monitor.stores.holding import refused
+
+    path = _path(args)
+    if not path.exists():
+        raise refused(path, "does not exist", "the path of an existing state file")
+    try:
+        made = back_up(path)
+    except Transient as error:
+        show(args, {"path": str(path), "ok": False, "problems": [str(error)]}, str(error))
+        return EXIT_CRASH
+    size = made.stat().st_size
+    show(args, {"path": str(path), "ok": True, "copy": str(made), "bytes": size}, f"{made}: {size} bytes, read from end to end")
+    return 0
 
 
 def restore(args: argparse.Namespace) -> int:

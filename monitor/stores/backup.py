@@ -15,7 +15,7 @@ from pathlib import Path
 
 from monitor.errors import Corrupt, Misconfigured, Transient
 from monitor.standing import Standing
-from monitor.stores.holding import durable, give, held, moved_aside, refused
+from monitor.stores.holding import durable, give, held, in_turn, moved_aside, refused
 from monitor.stores.sqlite import SqliteStore, check
 
 
@@ -44,22 +44,40 @@ def back_up(path: str | Path) -> Path:
     state = Path(path)
     newest, previous = copies(state)
     making = state.with_name(state.name + ".backup.making")
-    _gone(making)
     try:
-        _copy(state, making)
-        problems = check(making)
-        if problems:
-            raise Corrupt(f"the copy of {state} cannot be trusted: {problems[0]}", remedy(state))
-        durable(making)
-        if newest.exists():
-            newest.replace(previous)
-        making.replace(newest)
-        durable(state.parent)
+        with in_turn(state):
+            _gone(making)
+            try:
+                with making.open("xb") as empty:  # root's copy must be the service's to read
+                    give(empty)
+                _copy(state, making)
+                problems = check(making)
+                if problems:
+                    raise Corrupt(f"the copy of {state} cannot be trusted: {problems[0]}", remedy(state))
+                durable(making)
+                if newest.exists():
+                    newest.replace(previous)
+                making.replace(newest)
+                durable(state.parent)
+            finally:
+                _gone(making)
     except (OSError, sqlite3.OperationalError) as error:
         raise Transient(f"{newest} could not be written: {error}") from error
-    finally:
-        _gone(making)
     return newest
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A copy that lies beside a state: when it was made, and what is wrong with it (nothing: it is whole)."""
+
+    path: Path
+    made_ms: int
+    problems: tuple[str, ...]
+
+
+def beside(path: Path) -> list[Beside]:
+    """The copies of the state at `path`, each read from its first row to its last, the newest first."""
+    return [Beside(copy, int(copy.stat().st_mtime * 1000), tuple(check(copy))) for copy in copies(path) if copy.exists()]
 
 
 def restore(path: str | Path, source: str | Path | None = None) -> Restored:

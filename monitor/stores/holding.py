@@ -59,6 +59,14 @@ def held(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Waits for whoever makes a copy of this state just now, the daemon at its minute or a person beside it: both write one name."""
+    with _opened(path.with_name(path.name + ".copying.lock")) as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+
+
 def set_aside(path: str | Path) -> list[Path]:
     """Renames the state file and what SQLite keeps beside it; where they are now. Misconfigured while a daemon uses it."""
     found = Path(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import sqlite3
@@ -14,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from monitor import __main__ as command_line
+from monitor import wall
 from monitor.changes import Changes
 from monitor.errors import Corrupt, Misconfigured, Transient
 from monitor.stores import backup
@@ -52,6 +56,52 @@ def test_saving_goes_on_while_a_copy_is_made_and_the_copy_is_of_one_moment(state
     assert everything(back_up(state)) == before
     assert everything(state) != before
     store.close()
+
+
+def test_two_who_make_a_copy_take_turns(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person's beside the daemon's: both write one name, and the second would take away what the first has just written."""
+    waits = []
+
+    def looked(path: Path) -> list[str]:
+        with state.with_name("state.db.copying.lock").open("ab") as other:
+            try:
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waits.append(path)
+        return check(path)
+
+    monkeypatch.setattr(backup, "check", looked)
+    back_up(state)
+    back_up(state)
+    assert len(waits) == 2, "each is alone, and lets go of it"
+
+
+def test_a_person_takes_a_copy_beside_the_daemon_and_sees_how_old_the_copies_are(
+    state: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def said(*words: str) -> tuple[int, dict[str, Any]]:
+        code = command_line.main(["state", *words, "--json"])
+        return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    assert said("check", str(state))[1]["copies"] == []
+    store = SqliteStore(state)  # a daemon has it
+    for _ in range(2):
+        code, told = said("backup", str(state))
+        assert (code, told["ok"], told["copy"]) == (0, True, str(copies(state)[0]))
+    store.close()
+    newest, previous = copies(state)
+    os.utime(previous, (wall.now_ms() / 1000 - 7200,) * 2)
+    newest.write_bytes(newest.read_bytes()[:5000])
+    code, told = said("check", str(state))
+    assert (code, told["ok"]) == (0, True), "the state itself is well"
+    assert [(c["path"], c["ok"], c["age_s"] // 3600) for c in told["copies"]] == [(str(newest), False, 0), (str(previous), True, 2)]
+    assert command_line.main(["state", "check", str(state)]) == 0
+    out = capsys.readouterr().out
+    assert f"{newest}: " in out
+    assert "cannot be trusted" in out
+    assert "2 h old, whole" in out
+    assert said("backup", str(tmp_path / "nowhere.db"))[0] == 78
+    assert not (tmp_path / "nowhere.db.backup").exists()
 
 
 def test_a_state_that_cannot_be_trusted_replaces_no_copy(state: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from monitor import config
+from monitor import config, wall
 from monitor.changes import Changes, Mark
 from monitor.office import Office
-from monitor.schedule import Schedule
+from monitor.schedule import FIRST_COPY_S, Schedule
 from monitor.sinks.memory import MemoryNotifier
 from monitor.sources.memory import Bus, MemorySource
 from monitor.stores.backup import copies
@@ -43,6 +44,31 @@ def test_a_copy_beside_a_running_daemon_holds_what_was_saved(office: Office) -> 
     reader = SqliteStore(copy, reader=True)
     assert reader.load().marks == {"in/0": Mark(7, 9, 7)}
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("age_s", "soon", "because"),
+    [
+        (None, True, "there is none: an hour of answers would hang on one file"),
+        (2 * 3600, True, "it was down for long"),
+        (60, False, "a restart is no reason to copy again"),
+    ],
+)
+def test_the_first_copy_waits_for_its_minute_only_where_there_is_a_young_one(
+    office: Office, age_s: int | None, soon: bool, because: str
+) -> None:
+    newest = copies(Path(office.plan.state.path))[0]
+    if age_s is not None:
+        newest.touch()
+        os.utime(newest, (wall.now_ms() / 1000 - age_s,) * 2)
+    schedule = Schedule(office)
+    begun = wall.now_ms() / 1000
+    schedule.start()
+    due = schedule.due("backup")
+    schedule.stop()
+    assert ((due.minute, due.second, due.microsecond) != (43, 0, 0)) is soon, because
+    if soon:
+        assert begun + FIRST_COPY_S - 1 <= due.timestamp() <= wall.now_ms() / 1000 + FIRST_COPY_S, because
 
 
 def test_forgetting_that_comes_too_late_holds_nobody_up_and_is_no_failure(office: Office) -> None:
