@@ -5,7 +5,7 @@ Every answer is an immutable value taken between two turns of the engine; nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -74,6 +74,10 @@ class Desk(Protocol):
     def plan(self) -> Plan: ...
 
     def models(self) -> Sequence[ModelView]: ...
+
+    def rejected(self) -> Mapping[str, Mapping[str, int]]:
+        """Records that could not be read since this process began, by stream and reason; streams without any are left out."""
+        ...
 
     def windows(self, model: str, limit: int) -> Sequence[Verdict]:
         """The newest `limit` verdicts, oldest first."""

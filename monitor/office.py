@@ -139,6 +139,9 @@ class Office:
     def models(self) -> Sequence[ModelView]:
         return self.board.models()
 
+    def rejected(self) -> Mapping[str, Mapping[str, int]]:
+        return self.telemetry.rejections.counts()
+
     def windows(self, model: str, limit: int) -> Sequence[Verdict]:
         return self.board.windows(model, limit)
 

@@ -22,6 +22,7 @@ from monitor.log import events
 from monitor.metrics import Metrics
 from monitor.plan import DAY_MS, Plan
 from monitor.reference import unpack_cells
+from monitor.rejections import Rejections
 from monitor.sources.source import Gap, Note, Source
 from monitor.standing import Ledger
 from monitor.verdict import Verdict
@@ -36,6 +37,7 @@ class Telemetry:
     def __init__(self, plan: Plan, metrics: Metrics) -> None:
         self.plan, self.metrics = plan, metrics
         self.beats: dict[str, float] = {}
+        self.rejections = Rejections()
         self.components: dict[str, bool] = {"state": True}
         self._told: dict[tuple[str, ...], int] = {}
         self._source: tuple[bool, str | None] | None = None  # what was last told of it: is it up, and why not
@@ -74,6 +76,7 @@ class Telemetry:
         m.inc("raincheck_records_consumed_total", len(records.offsets), stream=stream)
         m.inc("raincheck_consumed_bytes_total", piece.size_bytes, stream=stream)
         m.set("raincheck_stream_last_record_timestamp_seconds", records.arrival_ms / 1000, stream=stream)
+        self.rejections.add(stream, (rejected.reason for rejected in piece.rejected))
         for rejected in piece.rejected:
             m.inc("raincheck_records_rejected_total", stream=stream, reason=rejected.reason)
         for reason, n in piece.counts.items():
@@ -130,6 +133,8 @@ class Telemetry:
 
     def ticked(self, engine: Engine, source: Source) -> None:
         m, status = self.metrics, source.status()
+        for stream, reasons in self.rejections.due(wall.monotonic()):
+            log.warning("records_rejected", stream=stream, n=sum(reasons.values()), reasons=reasons)
         if (status.connected, status.cause) != self._source:  # a better cause may be known only after some attempts
             self._source = status.connected, status.cause
             told = log.info if status.connected else log.warning

@@ -82,7 +82,7 @@ class Api:
         return as_json({"reloading": True}, 202)
 
     def models(self, _: Request) -> Response:
-        return as_json({"models": self._desk.models()})
+        return as_json({"models": self._desk.models(), "rejected": self._desk.rejected()})
 
     def windows(self, request: Request) -> Response:
         view = find_model(self._desk, request.path_params["model"])

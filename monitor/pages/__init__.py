@@ -53,7 +53,14 @@ class Pages:
     def fleet(self, desk: Desk, now_ms: int) -> str:
         """Every model in one table, those who need somebody first."""
         found = views.rows(desk, now_ms)
-        return self._render("fleet.html", rows=found, sentence=views.fleet_sentence(found), now=moment(now_ms), wide=views.SPARK_WIDTH)
+        return self._render(
+            "fleet.html",
+            rows=found,
+            rejected=views.rejected_words(desk.rejected()),
+            sentence=views.fleet_sentence(found),
+            now=moment(now_ms),
+            wide=views.SPARK_WIDTH,
+        )
 
     def model(
         self, desk: Desk, view: ModelView, now_ms: int, asked: str, subjects: Sequence[str] = (), needs_token: bool | None = None

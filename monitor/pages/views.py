@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
@@ -15,7 +15,7 @@ from monitor.judge import latch_of
 from monitor.outlook import named
 from monitor.pages.chart import sparkline
 from monitor.pages.hanging import Wall
-from monitor.phrases import DAY_MS, hour, odds, phrase, pieces, span, zone_of
+from monitor.phrases import DAY_MS, counted, hour, odds, phrase, pieces, span, zone_of
 from monitor.plan import Budget, Model, Plan
 from monitor.portraits import Gallery
 from monitor.verdict import Subject, Verdict
@@ -273,6 +273,21 @@ def fleet_sentence(found: Sequence[Row]) -> str:
     counts = [(sum(row.state.kind == kind for row in found), text) for kind, text in words.items()]
     parts = [f"{count} {text}" for count, text in counts if count]
     return f"{len(found)} model{'' if len(found) == 1 else 's'}: {', '.join(parts)}."
+
+
+def rejected_words(found: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str]]:
+    """Each stream with what of it could not be read.
+
+    >>> rejected_words({"requests": {"no_time": 2, "not_json": 1}})
+    [('requests', '3 records could not be read since the start (2 no_time, 1 not_json)')]
+    """
+    return [
+        (
+            stream,
+            f"{counted(sum(by.values()), 'record')} could not be read since the start ({', '.join(f'{n:,} {r}' for r, n in by.items())})",
+        )
+        for stream, by in found.items()
+    ]
 
 
 def runbook_of(plan: Plan, incident: Incident) -> tuple[str, bool]:

@@ -16,6 +16,7 @@ from detectors.counts import Counts
 from detectors.registry import discover as detectors
 from monitor import __main__ as command_line
 from monitor.catalogue import CATALOGUE
+from monitor.codecs.assembly import REASONS
 from monitor.config import load
 from monitor.errors import Misconfigured
 from monitor.results import Result
@@ -85,6 +86,11 @@ def test_every_file_and_folder_named_is_there(page: Path) -> None:
     rooms = "monitor|detectors|tests|deploy|alerts|dashboards"
     paths = re.findall(rf"`((?:{rooms})/[\w./-]+)`", page.read_text(encoding="utf-8"))
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_reason_for_a_rejected_record_is_explained() -> None:
+    text = (ROOT / "monitor" / "README.md").read_text(encoding="utf-8").partition("## Records that are rejected")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \| .+ \|$", text, re.MULTILINE) == list(REASONS)
 
 
 def test_the_alert_rules_shown_are_rules(tmp_path: Path) -> None:

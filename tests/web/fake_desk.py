@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -53,6 +53,7 @@ class FakeDesk:
     standings: dict[str, Standing] = field(default_factory=dict)
     galleries: dict[str, Gallery] = field(default_factory=dict)
 
+    refused: dict[str, dict[str, int]] = field(default_factory=dict)
     reloads: int = 0
     unreadable: bool = False
 
@@ -62,6 +63,9 @@ class FakeDesk:
 
     def models(self) -> Sequence[ModelView]:
         return self.views
+
+    def rejected(self) -> Mapping[str, Mapping[str, int]]:
+        return self.refused
 
     def windows(self, model: str, limit: int) -> Sequence[Verdict]:
         return self.verdicts.get(model, ())[-limit:]

@@ -308,6 +308,15 @@ def test_the_fleet_says_how_old_the_last_window_is_and_what_would_be_expected(cl
     assert page.text.count("expected: ") == 1, "of the others nothing is to be said"
 
 
+def test_records_that_could_not_be_read_are_told_on_the_fleet_and_as_json(client: httpx.Client, desk: FakeDesk) -> None:
+    assert "could not be read" not in read(client, "/").text, "where there are none, nothing is said"
+    desk.refused = {"requests": {"no_time": 1200, "not_json": 1}, HOSTILE: {"oversize": 1}}
+    text = read(client, "/").text
+    assert "Stream requests: 1,201 records could not be read since the start (1,200 no_time, 1 not_json)." in text
+    assert "1 record could not be read since the start (1 oversize)." in text
+    assert client.get("/api/v1/models").json()["rejected"] == desk.refused
+
+
 def test_while_the_reference_is_too_short_for_pages_no_page_promises_one(serve: Callable[[FakeDesk], httpx.Client], desk: FakeDesk) -> None:
     desk.verdicts["card-fraud"] = [replace(v, threshold=math.inf) for v in desk.verdicts["card-fraud"]]
     desk.views = [view(desk, "card-fraud")]
