@@ -45,12 +45,17 @@ class Shelf(Protocol):
 
 
 class FileShelf:
-    """One JSON object a line; the file and its predecessor (`.1`) together stay below `max_size_bytes`, the oldest go first."""
+    """One JSON object a line; the file and its predecessor (`.1`) together stay below `max_size_bytes`, the oldest go first.
+
+    A letter larger than half of that is kept without the record's bytes: its reason and its place are what leads to them.
+    """
 
     def __init__(self, path: str, max_size_bytes: int) -> None:
         self._path, self._half = Path(path), max(1, max_size_bytes // 2)
 
     def write(self, line: bytes) -> None:
+        if len(line) > self._half:
+            line = without_payload(line)
         if len(line) > self._half:
             raise OSError(f"a letter of {len(line)} bytes is larger than half of dead_letter.max_size")
         if self._path.exists() and self._path.stat().st_size + len(line) > self._half:
@@ -179,4 +184,18 @@ def letter(stream: str, topic: str, partition: str, rejected: Rejected, at_ms: i
     }  # fmt: skip
     if payload:
         fields["value"] = None if rejected.value is None else base64.b64encode(rejected.value).decode()
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+
+
+def without_payload(line: bytes) -> bytes:
+    """The same letter without the record's bytes, of which it says how many they were.
+
+    >>> json.loads(without_payload(b'{"offset":7,"value":"ew=="}'))
+    {'offset': 7, 'value_left_out': '1 byte: the letter would be larger than half of dead_letter.max_size'}
+    """
+    fields: dict[str, Any] = json.loads(line)
+    value = fields.pop("value", None)
+    if value is not None:
+        count = len(base64.b64decode(value))
+        fields["value_left_out"] = f"{count} byte{'' if count == 1 else 's'}: the letter would be larger than half of dead_letter.max_size"
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"

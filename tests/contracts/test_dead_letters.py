@@ -150,13 +150,31 @@ def test_the_file_and_its_predecessor_stay_below_the_cap_and_hold_the_newest(tmp
     assert path.stat().st_mode & 0o077 == 0, "nobody else reads what people sent"
 
 
-def test_a_letter_larger_than_the_file_is_refused_alone(tmp_path: Path) -> None:
+def test_a_letter_larger_than_the_file_is_kept_without_its_bytes(tmp_path: Path) -> None:
+    """What leads to the record, reason and place, must not be lost with what is too large: the topic still has the bytes."""
     metrics, path = Metrics(process=False), tmp_path / "dead.jsonl"
     letters = DeadLetters(FileShelf(str(path), 2_000), metrics, payload=True)
     for offset, value in ((1, b"x"), (2, b"x" * 10_000), (3, b"x")):
         letters.put("cam", "cam.in", "cam/0", rejected(offset, value))
     assert letters.close(30)
-    assert [json.loads(line)["offset"] for line in path.read_text().splitlines()] == [1, 3]
+    kept = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(row["offset"], row["reason"], "value" in row) for row in kept] == [
+        (1, "not_json", True),
+        (2, "not_json", False),
+        (3, "not_json", True),
+    ]
+    assert kept[1]["value_left_out"].startswith("10000 bytes: ")
+    assert metrics.value("raincheck_dead_letters_total", stream="cam") == 3
+    assert metrics.value("raincheck_dead_letter_failures_total", stream="cam") is None
+
+
+def test_a_letter_that_is_too_large_without_its_bytes_is_refused_alone(tmp_path: Path) -> None:
+    metrics, path = Metrics(process=False), tmp_path / "dead.jsonl"
+    letters = DeadLetters(FileShelf(str(path), 600), metrics, payload=True)
+    for offset, detail in ((1, "short"), (2, "x" * 300), (3, "short")):
+        letters.put("cam", "cam.in", "cam/0", Rejected(offset, "not_json", detail, b""))
+    assert letters.close(30)
+    assert [json.loads(line)["offset"] for line in path.read_text().splitlines()][-1] == 3
     assert metrics.value("raincheck_dead_letter_failures_total", stream="cam") == 1
 
 
