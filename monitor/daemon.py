@@ -127,6 +127,7 @@ def _live(plan: Plan, stop: threading.Event, reload: Reload, supervisor: Supervi
                 leaving.callback(office.stop, STOP_BUDGET_S / 2)
                 leaving.callback(pool.shutdown)  # learning that runs is asked for again after the next start
                 leaving.callback(schedule.stop)
+                leaving.callback(office.leave)
                 leaving.callback(supervisor.reloading if reload.accepted else supervisor.stopping)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TypeVar
 
 from monitor import wall
 from monitor.album import Album
@@ -36,6 +37,7 @@ from monitor.telemetry import Telemetry
 from monitor.verdict import Verdict
 
 log = events("office")
+T = TypeVar("T")
 # A stage that has not completed a round for this long has hung, whatever the brokers do.
 STALLED_S: Mapping[str, float] = {"engine": 60.0, "notify": 120.0}
 
@@ -81,6 +83,14 @@ class Office:
         self.courier.take(delivery.alert for delivery in self.store.pending())
         self.rounds.start()
         self._unready = ()
+
+    def leave(self) -> None:
+        """The first step of stopping: who has written is answered, who writes from now on is told at once to ask again later.
+
+        Ending a process that learns, or a receiver that is slow, may take longer than a caller waits.
+        """
+        self._unready = ("draining",)
+        self.rounds.drain()
 
     def stop(self, budget_s: float) -> None:
         """Saves, delivers what can be delivered in the time, and lets go of everything, in reverse order of start.
@@ -162,15 +172,23 @@ class Office:
     def answer(self, incident: str, answer: Answer) -> Future[Incident]:
         stamped = replace(answer, at_ms=wall.now_ms())
         shown = next((i for i in self.board.incidents() if i.id == incident), None)  # the engine keeps open ones only
-        return self.rounds.submit(lambda: self.rounds.engine.answer(shown or incident, stamped))
+        return self._written(lambda: self.rounds.engine.answer(shown or incident, stamped))
 
     def expected(self, model: str, event: Expected) -> Future[None]:
         at_ms = wall.now_ms()
-        return self.rounds.submit(lambda: self.rounds.engine.expected(model, event, at_ms))
+        return self._written(lambda: self.rounds.engine.expected(model, event, at_ms))
 
     def deployment(self, model: str, version: str, who: str, note: str) -> Future[None]:
         at_ms = wall.now_ms()
-        return self.rounds.submit(lambda: self.rounds.engine.deployed(model, version, who, note, at_ms))
+        return self._written(lambda: self.rounds.engine.deployed(model, version, who, note, at_ms))
+
+    def _written(self, work: Callable[[], T]) -> Future[T]:
+        """What a person wrote; cancelled, with nothing kept of it, while raincheck leaves."""
+        if self._unready != ("draining",):
+            return self.rounds.submit(work)
+        refused: Future[T] = Future()
+        refused.cancel()
+        return refused
 
     def reload(self) -> None:
         if self._reload is None:

@@ -26,6 +26,7 @@ from monitor.http.turnstile import Turnstile
 from monitor.log import events
 
 log = events("http")
+RETRY_AFTER_S: Final = "10"  # a reload or a restart has come back by then
 HEADERS: Final = {
     # nothing but our own style sheet and inline pictures; scripts nowhere, so that a hostile name stays text
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
@@ -59,8 +60,11 @@ def create_app(desk: Desk, *, clock: Callable[[], int], count: Callable[[str, in
             headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
             response = as_json(error.as_json(), error.status)
             response.headers.update(headers)
-            return response
-        return site.trouble(error.status, error)
+        else:
+            response = site.trouble(error.status, error)
+        if error.status == 503:
+            response.headers["Retry-After"] = RETRY_AFTER_S
+        return response
 
     async def missing(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

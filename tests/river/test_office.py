@@ -75,6 +75,31 @@ def test_an_incident_of_a_model_that_has_left_the_plan_can_be_looked_at_and_not_
     office.stop(5.0)
 
 
+def test_who_writes_while_raincheck_leaves_is_told_at_once_and_nothing_is_kept_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A receiver that answers slowly, a process that learns: whoever waited for them was cut off with the listener, without a word."""
+    bus, store = Bus(), MemoryStore()
+    bus.create("in")
+    office = Office(PLAN, MemorySource(bus, {"in": "in"}), store, lambda metrics: MemoryNotifier(PLAN), ticks=False)
+    office.start()
+    office.turn(0)
+    server = Server(create_app(office, clock=lambda: 2 * DAY_MS), port=0)
+    path, written = "/api/v1/models/m/deployments", {"version": "2", "who": "ci"}
+    before = office.deployment("m", "1", "ci", "")
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.start()}", trust_env=False) as client:
+        office.leave()
+        assert before.done(), "who came before that is answered"
+        leaving = client.post(path, json=written)  # no thread turns the engine: only a refusal can come
+        office.stop(5.0)
+        left = client.post(path, json=written)
+    server.stop()
+    for answer in (leaving, left):
+        assert (answer.status_code, answer.headers["content-type"], answer.headers["retry-after"]) == (503, "application/json", "10")
+        assert "raincheck is leaving" in answer.json()["value"]
+        assert answer.elapsed.total_seconds() < 5, "not what the listener gives those that hang"
+    assert [row.body["version"] for row in store.inputs() if row.kind == "deployment"] == ["1"]
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 class FullDisk(MemoryStore):
     """Saves nothing, and knows whether it was closed."""
 

@@ -249,8 +249,8 @@ def test_who_writes_while_raincheck_leaves_is_told_to_ask_again(
 ) -> None:
     monkeypatch.setattr(desk, "answer", lambda incident, answer: owed())
     answer = client.post(f"/api/v1/incidents/{page_of(desk)}/answer", json={"answer": "fixed", "who": "Mira"})
-    assert answer.status_code == 503
-    assert "ask again once it is back" in answer.text
+    assert (answer.status_code, answer.headers["content-type"], answer.headers["retry-after"]) == (503, "application/json", "10")
+    assert "ask again once it is back" in answer.json()["right"]
 
 
 # ---- who may
