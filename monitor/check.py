@@ -90,6 +90,8 @@ def notes(plan: Plan) -> list[str]:
             found.append(f"model {model.name}: its streams begin at their {begin} in spite of topic_since, for they also carry {others}")
     if plan.models and plan.kafka is not None and not plan.streams:
         found.append("there are brokers and no streams: nothing will be read")
+    if plan.http.external_url is None and any(owner.page or owner.ticket for owner in plan.owners.values()):
+        found.append("http.external_url is not set: a page carries no link to its incident")
     if not loopback(plan.http.bind) and not (plan.http.token or plan.http.token_file or plan.http.web_config):
         found.append(f"http listens on {plan.http.bind} without a token: answers and deployments will be refused")
     return found

@@ -163,6 +163,10 @@ _parse = partial(json.loads, parse_int=_whole)
 def parse(value: bytes) -> Any:
     """Any JSON as Python writes it: NaN and Infinity too, which JSON does not know but data frames write.
 
+    >>> parse(b'{"a": "x')
+    Traceback (most recent call last):
+    monitor.errors.Poison: not_json: Unterminated string at character 6
+
     Raises Poison with not_utf8, not_json or too_deep.
     """
     try:
@@ -177,7 +181,7 @@ def parse(value: bytes) -> Any:
 
 def _not_json(error: ValueError) -> NoReturn:
     where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-    what = error.msg if isinstance(error, json.JSONDecodeError) else "a number that cannot be read"
+    what = error.msg.removesuffix(" starting at") if isinstance(error, json.JSONDecodeError) else "a number that cannot be read"
     raise Poison("not_json", f"{what}{where}") from error
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from monitor.config.reading import At, Place, Reading
+from monitor.config.reading import ABSENT, At, Place, Reading
 
 LARGEST_FILE = 10_000_000  # bytes
 MOST_VALUES = 200_000  # anchors of anchors can stand for more values than there are atoms
@@ -109,15 +109,15 @@ def read_file(path: Path, at: At) -> tuple[Any, dict[Place, int]]:
             data = file.read(LARGEST_FILE + 1)
     except OSError as error:
         reason = {FileNotFoundError: "does not exist", IsADirectoryError: "is a folder", PermissionError: "may not be read"}
-        at.mistake(None, f"the file {reason.get(type(error), f'cannot be read ({type(error).__name__})')}", "a YAML or JSON file")
+        at.mistake(ABSENT, f"the file {reason.get(type(error), f'cannot be read ({type(error).__name__})')}", "a YAML or JSON file")
         return None, {}
     if len(data) > LARGEST_FILE:
-        at.mistake(None, "the file is larger than 10 MB", "a configuration")
+        at.mistake(ABSENT, "the file is larger than 10 MB", "a configuration")
         return None, {}
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        at.mistake(None, f"is not UTF-8 text (byte {error.start})", "a text file")
+        at.mistake(ABSENT, f"is not UTF-8 text (byte {error.start})", "a text file")
         return None, {}
     return read_json(text, at) if path.suffix == ".json" else read_yaml(text, at)
 
@@ -135,11 +135,11 @@ def read_yaml(text: str, at: At) -> tuple[Any, dict[Place, int]]:
         mark = error.problem_mark or error.context_mark
         if mark is not None:
             lines[()] = mark.line + 1
-        at.mistake(None, f"cannot be read as YAML: {error.problem or error.context}", "well-formed YAML")
+        at.mistake(ABSENT, f"cannot be read as YAML: {error.problem or error.context}", "well-formed YAML")
     except (yaml.YAMLError, ValueError) as error:
-        at.mistake(None, f"cannot be read as YAML: {str(error).splitlines()[0][:100]}", "well-formed YAML")
+        at.mistake(ABSENT, f"cannot be read as YAML: {str(error).splitlines()[0][:100]}", "well-formed YAML")
     except (_TooMuchError, RecursionError):
-        at.mistake(None, "is nested or repeated beyond reason", "fewer levels, and no anchor inside itself")
+        at.mistake(ABSENT, "is nested or repeated beyond reason", "fewer levels, and no anchor inside itself")
     finally:
         if loader is not None:
             loader.dispose()
@@ -161,7 +161,9 @@ def read_json(text: str, at: At) -> tuple[Any, dict[Place, int]]:
         return json.loads(text, object_pairs_hook=pairs), {}
     except json.JSONDecodeError as error:
         at.reading.lines = {(): error.lineno}
-        at.mistake(None, f"cannot be read as JSON: {error.msg}", "well-formed JSON")
+        at.mistake(
+            ABSENT, f"cannot be read as JSON: {error.msg.removesuffix(' starting at')} at character {error.colno}", "well-formed JSON"
+        )
     except (RecursionError, ValueError):
-        at.mistake(None, "is nested beyond reason, or holds a number of thousands of digits", "a configuration")
+        at.mistake(ABSENT, "is nested beyond reason, or holds a number of thousands of digits", "a configuration")
     return None, {}

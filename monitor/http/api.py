@@ -43,6 +43,7 @@ class Api:
             Route("/api/v1/models/{model:path}/deployments", self.deployments, methods=["POST"]),
             Route("/api/v1/models/{model:path}/expected/withdrawn", self.withdrawn, methods=["POST"]),
             Route("/api/v1/models/{model:path}/expected", self.expected, methods=["POST"]),
+            Route("/api/v1/models/{model}", self.model),  # no path: what lies below a name and is only written to stays a 405
             Route("/api/v1/incidents", self.incidents),
             Route("/api/v1/incidents/{incident:path}", self.incident),
             Route("/api/v1/incidents/{incident:path}/answer", self.answer, methods=["POST"]),
@@ -83,6 +84,9 @@ class Api:
 
     def models(self, _: Request) -> Response:
         return as_json({"models": self._desk.models(), "rejected": self._desk.rejected()})
+
+    def model(self, request: Request) -> Response:
+        return as_json(find_model(self._desk, request.path_params["model"]))
 
     def windows(self, request: Request) -> Response:
         view = find_model(self._desk, request.path_params["model"])

@@ -31,7 +31,8 @@ MEANINGS: Final[dict[AnswerKind, tuple[str, str, str]]] = {
         "Nothing was wrong. Rules learn nothing: while this one is broken, it speaks again.",
     ),
     "fixed": (
-        "It broke and has been mended. These windows are never learnt from; if it is still broken, it pages again.",
+        "It broke and has been mended. These windows are never learnt from. The window that is still open is judged as well, and may page "
+        "once more if most of it is broken.",
         "It broke and has been mended. If it has not, it is told again.",
         "It broke and has been mended. If it is still broken, the rule speaks again.",
     ),

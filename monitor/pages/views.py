@@ -235,13 +235,20 @@ def headline(incident: Incident) -> tuple[str, str, str]:
     """An incident in one line, split around the subject's name."""
     if incident.kind == "statistical" and incident.subjects:
         return pieces(incident.subjects[0])
-    return incident.message, "", ""
+    before, _, rest = _told(incident).partition("`")
+    name, _, after = rest.rpartition("`")
+    return before, name, after
 
 
 def headline_text(incident: Incident) -> str:
     if incident.kind == "statistical" and incident.subjects:
         return phrase(incident.subjects[0])
-    return incident.message
+    return _told(incident)
+
+
+def _told(incident: Incident) -> str:
+    """The message without the model's name, which stands beside it."""
+    return incident.message.removeprefix(f"{incident.model}: ")
 
 
 def budget_text(budget: Budget) -> str:

@@ -186,6 +186,29 @@ def test_unreadable_files_are_mistakes(tmp_path: Path, name: str, data: bytes | 
     assert all(m.origin == str(tmp_path / name) for m in caught.value.mistakes)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "said", "because"),
+    [
+        ("gone.yaml", None, ": the file does not exist; right would be", "no value stands there that could be quoted"),
+        (
+            "cut.json",
+            '{"a": "x',
+            ":1: cannot be read as JSON: Unterminated string at character 7; right",
+            "Python says 'starting at' for it",
+        ),
+        ("odd.yaml", "a: [1\n", ": cannot be read as YAML: ", "nor here"),
+    ],
+)
+def test_what_is_wrong_with_a_whole_file_quotes_no_value(tmp_path: Path, name: str, data: str | None, said: str, because: str) -> None:
+    if data is not None:
+        (tmp_path / name).write_text(data)
+    with pytest.raises(Misconfigured) as caught:
+        load(tmp_path / name)
+    (mistake,) = caught.value.mistakes
+    assert said.partition(" ")[2] in str(mistake), because
+    assert mistake.value is None, because
+
+
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
     assert "is a folder" in first(tmp_path)
 

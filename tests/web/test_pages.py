@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from monitor.incident import Answer, Incident
+from monitor.pages.views import headline
 from monitor.plan import Http, Owner
 from monitor.standing import Expected, Standing
 from monitor.verdict import Subject
@@ -315,6 +316,32 @@ def test_records_that_could_not_be_read_are_told_on_the_fleet_and_as_json(client
     assert "Stream requests: 1,201 records could not be read since the start (1,200 no_time, 1 not_json)." in text
     assert "1 record could not be read since the start (1 oversize)." in text
     assert client.get("/api/v1/models").json()["rejected"] == desk.refused
+
+
+def test_one_model_is_asked_for_by_its_name(client: httpx.Client, desk: FakeDesk) -> None:
+    every = client.get("/api/v1/models").json()["models"]
+    assert [client.get(f"/api/v1/models/{one['name']}").json() for one in every] == every
+    assert client.get("/api/v1/models/nobody").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("message", "heading", "because"),
+    [
+        ("card-fraud: 100% of `speed` is missing (9 events)", ("100% of ", "speed", " is missing (9 events)"), "a column"),
+        ("card-fraud: no events for 15 min", ("no events for 15 min", "", ""), "no column"),
+    ],
+)
+def test_a_rules_heading_has_no_raw_marks_and_no_model(
+    message: str, heading: tuple[str, str, str], because: str, client: httpx.Client, desk: FakeDesk
+) -> None:
+    rule = Incident("rule-1", "card-fraud", "payments", "page", "rule", NOW_MS, NOW_MS, (), 0.0, 0.0, message, 9, "missing:speed")
+    assert headline(rule) == heading, because
+    desk.known.append(rule)
+    text = client.get("/incidents/rule-1").text
+    page = text.partition("<main")[2]
+    assert "`" not in page
+    assert "card-fraud: " not in page
+    assert (f"<code>{heading[1]}</code>" in page) == bool(heading[1])
 
 
 def test_while_the_reference_is_too_short_for_pages_no_page_promises_one(serve: Callable[[FakeDesk], httpx.Client], desk: FakeDesk) -> None:
