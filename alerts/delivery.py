@@ -17,6 +17,7 @@ COURIER, ENGINE = (series("raincheck_pipeline_heartbeat_timestamp_seconds", stag
 LETTERS = series("raincheck_dead_letter_failures_total", stream="requests")
 DROPPED = series("raincheck_exported_series_dropped_total", metric="raincheck_effect")
 TASK = series("raincheck_task_failures_total", task="retention")
+COPIED, FORGOTTEN = (series("raincheck_task_last_success_timestamp_seconds", task=task) for task in ("backup", "retention"))
 _FAILURES, _ATTEMPTS = (f"sum by (job, team) (increase(raincheck_notification{name}_total{{JOB}}[30m]))" for name in ("_failures", "s"))
 
 DELIVERY: tuple[Row, ...] = (
@@ -85,6 +86,16 @@ DELIVERY: tuple[Row, ...] = (
         (
             Case("it failed once", {TASK: "_x5 1x60"}, "30m", (Fired({"job": "JOB", "task": "retention"}),)),
             Case("seven hours ago", {TASK: "_x5 1x400"}, "390m"),
+        ),
+    ),
+    Row(
+        "RaincheckCopyOld", "ticket", 'time() - raincheck_task_last_success_timestamp_seconds{JOB,task="backup"} > 10800', "",
+        "the copy of the state on {{ $labels.instance }} is old",
+        "The last good one is {{ $value | humanizeDuration }} old: answers and events announced since are lost if the state is.",
+        (
+            Case("none for three hours and twenty minutes", {COPIED: "0x240"}, "200m", (Fired({**A, "task": "backup"}, "3h 20m 0s"),)),
+            Case("one failed, and the next went well", {COPIED: "0x120 7200x120"}, "200m"),
+            Case("what is forgotten by night is another task", {FORGOTTEN: "0x240"}, "200m"),
         ),
     ),
 )  # fmt: skip
