@@ -15,6 +15,7 @@ from kafka import KafkaProducer
 
 from tests.river.world import CATEGORICAL, HOUR_MS, LEVELS, NUMERIC, START_MS
 
+BEGIN_MS = START_MS - 400 * 24 * HOUR_MS  # minutes of it are months of events, none of which may lie ahead of today
 TEMPLATES = 4_000  # as many different events; they come again and again, with other times
 STEP = 5_000
 
@@ -42,7 +43,7 @@ def main(bootstrap: str, topic: str, partitions: int, per_hour: int) -> None:
         while sent < allowed:
             which = rng.integers(TEMPLATES, size=STEP).tolist()
             for number, template in zip(range(sent, sent + STEP), which, strict=True):
-                at = START_MS + number * HOUR_MS // per_hour
+                at = BEGIN_MS + number * HOUR_MS // per_hour
                 producer.send(topic, made[template] % (number, at), partition=number % partitions)
             sent += STEP
         producer.flush()
