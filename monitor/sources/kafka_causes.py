@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Mapping
 from typing import ClassVar
 
 from monitor import wall
@@ -12,10 +13,11 @@ from monitor import wall
 # (what the client's log contains, our sentence); the first match in this order is the best explanation. "socket disconnected" and
 # time-outs follow almost everything else in the log and explain least, so they stand last here.
 HANGS_UP = "the broker hangs up: a security setting may be missing, or the broker is going down"
-# it answers a wrong password and hangs up in one breath, and the client may hear only the latter, again and again
-HANGS_UP_ON_LOGIN = (
-    "the broker hangs up during the login: wrong user name or password, a mechanism that it does not offer, or the broker is going down"
-)
+# a refusal and the end of the connection come in one breath, and the client may hear only the latter, again and again
+HANGS_UP_ON: Mapping[str, str] = {
+    "SASL": "the broker hangs up during the login: wrong user name or password, a mechanism that it does not offer, or it is going down",
+    "SSL": "the broker hangs up after the handshake: it refuses our client certificate, or misses one, or it is going down",
+}
 CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), sentence)
     for pattern, sentence in (
@@ -36,7 +38,7 @@ CAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"No such file or directory", "a file named in the security settings does not exist"),
         (r"(?i)name or service not known|DNS lookup failed|nodename nor servname", "the broker's host name does not resolve"),
         (r"ECONNREFUSED|Connection refused", "connection refused: no broker listens there"),
-        (r"socket disconnected", HANGS_UP),
+        (r"socket disconnected|ECONNRESET|Connection reset|EPIPE|Broken pipe", HANGS_UP),
         (r"(?i)timed? ?out", "no answer in time"),
     )
 )
@@ -76,6 +78,19 @@ class Causes(logging.Handler):
         oldest = wall.monotonic() - self._age_s
         fresh = [rank for rank, at in list(self._seen.items()) if at >= oldest]
         return CAUSES[min(fresh)][1] if fresh else None
+
+    def explained(self, protocol: str) -> str | None:
+        """`best`, and of a bare hanging up what it most likely means where one logs in or shakes hands.
+
+        >>> causes = Causes()
+        >>> causes.emit(logging.LogRecord("kafka", logging.WARNING, "", 0, "socket disconnected", None, None))
+        >>> causes.explained("SASL_SSL").partition(":")[0], causes.explained("SSL").partition(":")[0]
+        ('the broker hangs up during the login', 'the broker hangs up after the handshake')
+        >>> causes.explained("PLAINTEXT").partition(":")[0]
+        'the broker hangs up'
+        """
+        best = self.best()
+        return HANGS_UP_ON.get(protocol.partition("_")[0], best) if best == HANGS_UP else best
 
     def clear(self) -> None:
         """Forget what was seen: something answered."""

@@ -11,7 +11,7 @@ from typing import Any
 from monitor import wall
 from monitor.errors import Misconfigured
 from monitor.plan import Kafka
-from monitor.sources.kafka_causes import HANGS_UP, HANGS_UP_ON_LOGIN, Causes
+from monitor.sources.kafka_causes import Causes
 from monitor.sources.kafka_client import ClientFailed, KafkaClient, admin_client
 from monitor.sources.kafka_preflight import client_arguments, context, reach, speaks_tls
 
@@ -88,12 +88,7 @@ class Link:
         protocol = self._plan.security.protocol
         if not protocol.endswith("SSL") and speaks_tls(self._plan.bootstrap):
             return f"this port speaks TLS, and the protocol in use is {protocol}"
-        return self._best() or f"{type(error).__name__}: {error}"
-
-    def _best(self) -> str | None:
-        """What the client's log explains; who logs in and is hung up on has most likely been refused."""
-        best = self._causes.best()
-        return HANGS_UP_ON_LOGIN if best == HANGS_UP and self._plan.security.protocol.startswith("SASL") else best
+        return self._causes.explained(self._plan.security.protocol) or f"{type(error).__name__}: {error}"
 
     def back_off(self) -> None:
         """Put the next attempt off: twice as long after each failure in a row, with jitter, since brokers come back to many clients."""
@@ -112,7 +107,7 @@ class Link:
     def failed(self, failure: ClientFailed) -> None:
         """Drop a client that raised; the first new one in a row is built at once (0.2 s to its first record)."""
         self.count(failure.name)
-        self.cause = self._best() or str(failure)
+        self.cause = self._causes.explained(self._plan.security.protocol) or str(failure)
         self.drop(failure.name)
         if self._failures:
             self.back_off()
@@ -135,7 +130,7 @@ class Link:
     def unanswered(self) -> None:
         """A probe was not answered: say what is known about why."""
         nothing = "the port is open, but no request is answered"
-        self.lost(self._best() or reach(self._plan.bootstrap, None, 0.5) or nothing)
+        self.lost(self._causes.explained(self._plan.security.protocol) or reach(self._plan.bootstrap, None, 0.5) or nothing)
 
     def wait_out(self) -> None:
         """While nothing answers: learn a better cause, and give a client up that has been silent for too long."""
