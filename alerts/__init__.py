@@ -6,7 +6,7 @@ threshold of its own; a rule about the pipeline tells what the daemon cannot tel
 
 from __future__ import annotations
 
-from alerts.generate import Choices, generate, stale
+from alerts.generate import Choices, generate
 from alerts.runbook import runbook, runbook_names
 
-__all__ = ["Choices", "generate", "runbook", "runbook_names", "stale"]
+__all__ = ["Choices", "generate", "runbook", "runbook_names"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -59,20 +58,6 @@ def generate(plan: Plan, choices: Choices) -> dict[str, str]:
 def unfilled(plan: Plan, choices: Choices) -> tuple[Receiver, ...]:
     """Receivers that reach nobody yet, or not everybody whom the plan names."""
     return tuple(r for r in receivers(plan, choices.platform) if r.missing and r.name not in choices.receivers)
-
-
-def stale(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """Files of the folder that are not what would be written now, by name, each with what is wrong with it."""
-    found = {}
-    for name, text in sorted(files.items()):
-        try:
-            there = (folder / name).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            found[name] = "is missing"
-            continue
-        if there != text:
-            found[name] = "differs"
-    return found
 
 
 def _alertmanager(plan: Plan, choices: Choices) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,17 +25,3 @@ def generate(pages: str | None = None, runbooks: str | None = None) -> dict[str,
     from dashboards.grafana_json import PAGES, board_json
 
     return {f"{board.uid}.json": board_json(board, pages or PAGES, runbooks) for board in BOARDS}
-
-
-def stale(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """Files of the folder that are not what would be written now, by name, each with what is wrong with it."""
-    found = {}
-    for name, text in sorted(files.items()):
-        try:
-            there = (folder / name).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            found[name] = "is missing"
-            continue
-        if there != text:
-            found[name] = "differs"
-    return found

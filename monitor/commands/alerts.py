@@ -48,28 +48,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def generate(args: argparse.Namespace) -> int:
-    from alerts.generate import Choices, stale, unfilled
+    from alerts.generate import Choices, unfilled
     from alerts.generate import generate as made
     from monitor.config import load
+    from monitor.generated import put
 
     # rules are generated where no secret needs to be
     plan = load(args.config, look_for_files=False)
     choices = Choices(platform(plan, args.platform), job(args.job), args.runbooks, given(args.receivers))
     files, folder = made(plan, choices), Path(args.out)
     unknown_receivers(plan, choices.platform, choices.receivers, args.receivers)
-    old = stale(folder, files)
     warnings = unheard(plan, choices)
     for warning in warnings:
         sys.stderr.write(f"WARNING: {warning}\n")
     notes = [f"receiver {r.name} lacks {what}" for r in unfilled(plan, choices) for what in r.missing]
     twice = sorted(owner.name for owner in plan.owners.values() if owner.page or owner.ticket)
     notes += [f"{name} is told by raincheck directly as well, as long as the configuration names receivers" for name in twice]
-    if not args.check:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    said = [f"{folder / name} {what}" for name, what in old.items()] if args.check else [f"wrote {folder / name}" for name in sorted(files)]
-    said += ["up to date"] * (args.check and not old) + [f"note: {note}" for note in notes]
+    old, said = put(folder, files, check=args.check)
+    said += [f"note: {note}" for note in notes]
     show(
         args, {"ok": not (args.check and old), "files": sorted(files), "stale": old, "notes": notes, "warnings": warnings}, "\n".join(said)
     )

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 def generate(args: argparse.Namespace) -> int:
     from dashboards.generate import generate as made
-    from dashboards.generate import stale
+    from monitor.generated import put
 
     address("--pages", args.pages)
     address("--runbooks", args.runbooks)
@@ -57,13 +57,7 @@ def generate(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise lacks("dashboards", "grafana_foundation_sdk", error) from error
     folder = Path(args.out)
-    old = stale(folder, files)
-    if not args.check:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    said = [f"{folder / name} {what}" for name, what in old.items()] if args.check else [f"wrote {folder / name}" for name in sorted(files)]
-    said += ["up to date"] * (args.check and not old)
+    old, said = put(folder, files, check=args.check)
     show(args, {"ok": not (args.check and old), "files": sorted(files), "stale": old}, "\n".join(said))
     return int(bool(args.check and old))
 

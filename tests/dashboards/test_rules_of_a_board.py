@@ -24,8 +24,9 @@ from grafana_foundation_sdk.models import dashboard as classic
 from alerts.runbook import runbook_names
 from dashboards.expression import FOREIGN, names_in
 from dashboards.generate import BOARDS as DRAWN
-from dashboards.generate import generate, stale
+from dashboards.generate import generate
 from monitor.catalogue import CATALOGUE, COUNTERS, HISTOGRAMS
+from monitor.generated import stale
 from tests.dashboards.panels import BOARDS, FOLDER, TARGETS, Asked, filled, panels
 from tests.services.tools import tool
 
