@@ -42,11 +42,7 @@ def broker_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]
 @pytest.fixture
 def kafka_broker(broker_process: Broker) -> Broker:
     """The run's broker, running: a test may kill or freeze it, the next one finds it well."""
-    if broker_process.running:
-        broker_process.thaw()
-    else:
-        broker_process.start()
-    return broker_process
+    return broker_process.well()
 
 
 @pytest.fixture(scope="session")

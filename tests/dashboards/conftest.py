@@ -16,9 +16,7 @@ from tests.services.tools import tool
 def told(broker_process: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     """The demo's story, told to its end and seen by Prometheus."""
     tool("prometheus")  # a visible skip before anything is started
-    if not broker_process.running:
-        broker_process.start()
-    feed = Feed(broker_process.bootstrap)
+    feed = Feed(broker_process.well().bootstrap)
     made = Told(feed, tmp_path_factory.mktemp("story"))
     try:
         made.begin()

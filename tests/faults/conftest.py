@@ -38,9 +38,7 @@ class Calm:
 @pytest.fixture(scope="session")
 def calm(broker_process: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calm]:
     """What an undisturbed daemon makes of `HOURS` hours."""
-    if not broker_process.running:
-        broker_process.start()
-    feed = Feed(broker_process.bootstrap)
+    feed = Feed(broker_process.well().bootstrap)
     river = River(broker_process, feed, tmp_path_factory.mktemp("calm"))
     try:
         daemon = river.start()

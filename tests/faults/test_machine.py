@@ -91,11 +91,7 @@ def test_killed_and_refused_on_a_full_disk(cramped: River, disk: SmallDisk, calm
     cramped.when_closed(daemon, 4)
     assert daemon.terminate() == 0
     disk.fill()
-    refused = cramped.start(ready=False, program=BRISK)
-    assert refused.process.wait(60) == 78
-    refused.kill()
-    told = json.dumps(refused.lines)
-    assert "state.path" in told
+    told = refusal(cramped)
     assert "space" in told
     assert "reset" not in told, "the state is well"
     disk.free()
@@ -104,6 +100,16 @@ def test_killed_and_refused_on_a_full_disk(cramped: River, disk: SmallDisk, calm
     cramped.when_closed(again, 7)
     assert again.terminate() == 0
     whole(calm.holds(cramped, 8), 9)
+
+
+def refusal(river: River) -> str:
+    """What a daemon says that cannot begin on this disk; it names the setting and is not started again and again."""
+    refused = river.start(ready=False, program=BRISK)
+    assert refused.process.wait(60) == 78
+    refused.kill()
+    told = json.dumps(refused.lines)
+    assert "state.path" in told
+    return told
 
 
 @pytest.mark.fault
@@ -130,11 +136,7 @@ def test_a_read_only_disk_is_refused_at_the_start(cramped: River, disk: SmallDis
         cramped.when_closed(daemon, 0)
         assert daemon.terminate() == 0
     disk.read_only()
-    refused = cramped.start(ready=False, program=BRISK)
-    assert refused.process.wait(60) == 78
-    refused.kill()
-    told = json.dumps(refused.lines)
-    assert "state.path" in told
+    told = refusal(cramped)
     assert "cannot be written" in told
     assert "Read-only file system" in told
     disk.read_only(False)

@@ -19,21 +19,10 @@ from monitor.codecs import codec_for
 from monitor.codecs.assembly import COUNTS, REASONS
 from monitor.fold import Fold
 from monitor.pane import Folded
-from monitor.plan import Feature, Fields, Label, Model, Owner, Plan, Prediction, Schema, Stream
+from monitor.plan import Fields, Model, Owner, Plan, Stream
+from tests.faults.fuzzed import NOW_MS, SCHEMA
 
-SCHEMA = Schema(
-    (
-        Feature("speed", "numeric", ("sensors", "speed")),
-        Feature("weather", "categorical", ("weather",)),
-        Feature("frame", "image", ("frame",)),
-        Feature("vector", "embedding", ("vector",)),
-    ),
-    Prediction(label=("label",), probabilities=("scores",)),
-    Label(number=("truth",)),
-    segments=("camera",),
-)
 FIELDS = Fields(id=("id",), time=("ts",), model=("model",), version=("version",))
-NOW_MS = 1_772_362_800_000
 
 
 def plan(role: Any, format_: str, models: int, *, mapped: bool) -> Plan:

@@ -14,9 +14,7 @@ from tests.services.feed import Feed
 @pytest.fixture(scope="module")
 def paging(broker_process: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paging]:
     """Everything from the broker to the webhooks, with both models learnt."""
-    if not broker_process.running:
-        broker_process.start()
-    feed = Feed(broker_process.bootstrap)
+    feed = Feed(broker_process.well().bootstrap)
     made = Paging(feed, tmp_path_factory.mktemp("paging"))
     try:
         made.begin()

@@ -193,6 +193,14 @@ class Broker:
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
 
+    def well(self) -> Broker:
+        """Itself, running: whatever a test has done to it before."""
+        if self.running:
+            self.thaw()
+        else:
+            self.start()
+        return self
+
     def thaw(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
