@@ -7,6 +7,7 @@ loop once left the reading three tenths of its speed (`raincheck bench scrape`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,8 +24,10 @@ class Pace:
     Connections are capped (monitor.http.server), so nobody waits longer than that many turns.
     """
 
-    def __init__(self, app: ASGIApp, per_second: int = PER_SECOND, burst: int = BURST) -> None:
-        self._app, self._turn_s = app, 1 / per_second
+    def __init__(
+        self, app: ASGIApp, per_second: int = PER_SECOND, burst: int = BURST, wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._app, self._turn_s, self._wait = app, 1 / per_second, wait
         self._ahead_s = burst * self._turn_s
         self._free_s = float("-inf")  # when the next turn is free; only the event loop's thread comes here
 
@@ -32,7 +35,7 @@ class Pace:
         if scope["type"] == "http":
             wait_s = self.turn(asyncio.get_running_loop().time())
             if wait_s > 0:
-                await asyncio.sleep(wait_s)
+                await self._wait(wait_s)
         await self._app(scope, receive, send)
 
     def turn(self, now_s: float) -> float:

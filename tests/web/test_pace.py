@@ -27,7 +27,7 @@ def test_who_waits_and_how_long(arrivals_s: list[float], expected: list[float], 
     assert [round(pace.turn(now_s), 6) for now_s in arrivals_s] == expected, because
 
 
-def test_a_request_waits_for_its_turn_before_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_waits_for_its_turn_before_it_is_answered() -> None:
     told: list[str] = []
 
     async def wait(seconds: float) -> None:
@@ -37,10 +37,9 @@ def test_a_request_waits_for_its_turn_before_it_is_answered(monkeypatch: pytest.
         told.append("is answered")
 
     async def ask() -> None:
-        pace = Pace(answer, per_second=1, burst=2)
+        pace = Pace(answer, per_second=1, burst=2, wait=wait)
         for _ in range(3):
             await pace({"type": "http"}, None, None)  # type: ignore[arg-type] # neither is asked for anything
 
-    monkeypatch.setattr(asyncio, "sleep", wait)
     asyncio.run(ask())
     assert told == ["is answered", "is answered", "waits", "is answered"]
