@@ -18,6 +18,12 @@ LETTERS = series("raincheck_dead_letter_failures_total", stream="requests")
 DROPPED = series("raincheck_exported_series_dropped_total", metric="raincheck_effect")
 TASK = series("raincheck_task_failures_total", task="retention")
 COPIED, FORGOTTEN = (series("raincheck_task_last_success_timestamp_seconds", task=task) for task in ("backup", "retention"))
+# of a daemon that has made none yet, its start counts; a hangup is one, and leaves the process's own start time as it was
+STARTED = series("raincheck_config_last_reload_success_timestamp_seconds")
+_COPIED = (
+    'sum without (task) (raincheck_task_last_success_timestamp_seconds{JOB,task="backup"} '
+    "or on (job, instance) raincheck_config_last_reload_success_timestamp_seconds{JOB})"
+)
 _FAILURES, _ATTEMPTS = (f"sum by (job, team) (increase(raincheck_notification{name}_total{{JOB}}[30m]))" for name in ("_failures", "s"))
 
 DELIVERY: tuple[Row, ...] = (
@@ -89,12 +95,15 @@ DELIVERY: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "RaincheckCopyOld", "ticket", 'time() - raincheck_task_last_success_timestamp_seconds{JOB,task="backup"} > 10800', "",
+        "RaincheckCopyOld", "ticket", f"time() - {_COPIED} > 10800", "",
         "the copy of the state on {{ $labels.instance }} is old",
-        "The last good one is {{ $value | humanizeDuration }} old: answers and events announced since are lost if the state is.",
+        "No good one for {{ $value | humanizeDuration }}, or since the start: what was answered and announced is lost if the state is.",
         (
-            Case("none for three hours and twenty minutes", {COPIED: "0x240"}, "200m", (Fired({**A, "task": "backup"}, "3h 20m 0s"),)),
-            Case("one failed, and the next went well", {COPIED: "0x120 7200x120"}, "200m"),
+            Case("none for three hours and twenty minutes", {COPIED: "0x240", STARTED: "0x240"}, "200m", (Fired(A, "3h 20m 0s"),)),
+            Case("none since the start", {STARTED: "60x240"}, "200m", (Fired(A, "3h 19m 0s"),)),
+            Case("none yet, started an hour ago", {STARTED: "8400x240"}, "200m"),
+            Case("the first ones failed, and then one went well", {STARTED: "0x240", COPIED: "_x120 7200x120"}, "200m"),
+            Case("one failed, and the next went well", {COPIED: "0x120 7200x120", STARTED: "0x240"}, "200m"),
             Case("what is forgotten by night is another task", {FORGOTTEN: "0x240"}, "200m"),
         ),
     ),
