@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.row import A, Row, series
+from alerts.row import A, Row, rose, series
 from alerts.rule import Case, Fired
 from monitor.plan import Plan
 
@@ -10,6 +10,8 @@ UP, READY, COMPONENT = series("up"), series("raincheck_ready"), "raincheck_compo
 RELOADED = series("raincheck_config_last_reload_successful")
 STATE, SOURCE = series(COMPONENT, component="state"), series(COMPONENT, component="source")
 ENGINE, COURIER = (series("raincheck_pipeline_heartbeat_timestamp_seconds", stage=stage) for stage in ("engine", "notify"))
+ANOTHER = series("raincheck_kafka_another_daemon")
+LOST, FRESH = (series("raincheck_state_restores_total", outcome=outcome) for outcome in ("lost", "fresh"))
 INTERVAL, INTERVAL_B, OTHER = (
     series("raincheck_window_expected_interval_seconds", instance, model=model)
     for instance, model in (("a:9740", "m"), ("b:9740", "m"), ("a:9740", "other"))
@@ -94,6 +96,27 @@ PROCESS: tuple[Row, ...] = (
                 (Fired({"job": "JOB", "model": "m"}, "2"),),
             ),
             Case("a rolling update", {INTERVAL: "300x5 _x30", INTERVAL_B: "_x4 300x30"}, "20m"),
+        ),
+    ),
+    Row(
+        "RaincheckTwoDaemons", "ticket", "raincheck_kafka_another_daemon{JOB} == 1", "1m",
+        "another daemon reads for the same group as {{ $labels.instance }}",
+        "Each has a state of its own: what both watch is judged twice and paged twice. The log of {{ $labels.instance }} names the other.",
+        (
+            Case("it commits in between, and goes on", {ANOTHER: "0x5 1x20"}, "8m", (Fired(A),)),
+            Case("alone", {ANOTHER: "0x20"}, "10m"),
+            Case("the other was stopped, and longer ago than an alert is kept", {ANOTHER: "1x5 0x30"}, "20m"),
+        ),
+    ),
+    Row(
+        "RaincheckStateLost", "ticket",
+        f"""sum by (job, instance) {rose("raincheck_state_restores_total", "1h", ',outcome="lost"')} > 0""", "",
+        "raincheck on {{ $labels.instance }} has begun with an empty state",
+        "Its group remembers an earlier life, its state does not: what was learnt, open incidents and answers are gone unless it is found.",
+        (
+            Case("an hour has not passed", {LOST: "_x5 1x60"}, "30m", (Fired(A),)),
+            Case("it has", {LOST: "_x5 1x200"}, "90m"),
+            Case("a first start is none", {FRESH: "_x5 1x60"}, "30m"),
         ),
     ),
 )  # fmt: skip

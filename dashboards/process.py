@@ -67,6 +67,7 @@ JUDGING: Final = Row(
         Panel(
             "Restores", "What did the daemon find when it started?", "none",
             (Query(fold("sum", FLEET.of("raincheck_state_restores_total"), "instance", "outcome"), "{{instance}} {{outcome}}"),), width=12,
+            runbook="RaincheckStateLost",
         ),
     ),
 )  # fmt: skip

@@ -120,5 +120,10 @@ KAFKA: Final = Row(
                 Query(fold("sum", FLEET.rate("raincheck_kafka_commit_failures_total")), "failed"),
             ),
         ),
+        Panel(
+            "Alone in its group", "Does another daemon commit under the same group? Then all is judged and paged twice.", "none",
+            (Query(fold("max", FLEET.of("raincheck_kafka_another_daemon"), "instance"), "{{instance}}"),), "states",
+            runbook="RaincheckTwoDaemons", steps=((None, "green"), (1, "red")), words=((0, "alone", "green"), (1, "two", "red")),
+        ),
     ),
 )  # fmt: skip

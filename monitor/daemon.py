@@ -52,7 +52,8 @@ def source_of(plan: Plan) -> Source:
 
     # by all models of the plan, also those of other shards: every instance then begins at the same record
     since_ms = {name: age_ms for name in plan.streams if (age_ms := plan.since_ms(name)) is not None}
-    return KafkaSource(plan.kafka, {name: stream.topic for name, stream in plan.streams.items()}, since_ms=since_ms)
+    topics = {name: stream.topic for name, stream in plan.streams.items()}
+    return KafkaSource(plan.kafka, topics, since_ms=since_ms, part="{}/{}".format(*plan.shard))
 
 
 def _letters(plan: Plan) -> Producer | None:

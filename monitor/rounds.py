@@ -32,7 +32,7 @@ from monitor.errors import Corrupt, Transient
 from monitor.learning import Due, Learned, perform
 from monitor.log import events
 from monitor.plan import Plan
-from monitor.sources.source import Absent, Assigned, Gap, Note, Recreated, Rewound, Source, Unreadable
+from monitor.sources.source import Absent, Assigned, Forgotten, Gap, Note, Recreated, Rewound, Source, Unreadable
 from monitor.stores.backup import remedy
 from monitor.stores.store import Store
 
@@ -41,6 +41,8 @@ T = TypeVar("T")
 TICK_S = 5.0
 LIVES = 3  # a learning process that something ended says nothing about what is learnt; one that its work ends does so again
 FRESH_MS = 15_000  # sources probe every five seconds: what is older was said before they lost touch
+NEW_LIFE = "this state is empty, and the group says that another one has read on to these offsets: what it knew is learnt again"
+FIND_IT = "nothing, where it was meant to be reset; else stop it, and look whether state.path and its volume are those of before"
 
 
 class Listener(Protocol):
@@ -182,6 +184,8 @@ class Rounds:
                 )
                 self.engine.lost(note.stream, f"gap_{note.reason}", note.stop - note.start)
                 self.engine.moved(note.partition, note.stop)
+            case Forgotten():
+                log.warning("state_was_lost", by=note.by, had_read=dict(note.offsets), means=NEW_LIFE, right=FIND_IT)
             case Recreated():
                 log.error("topic_recreated", stream=note.stream, topic=note.topic, before=note.before, now=note.now)
                 self.engine.restart(note.partitions, "recreated", wall.now_ms())

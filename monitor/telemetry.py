@@ -23,11 +23,13 @@ from monitor.metrics import Metrics
 from monitor.plan import DAY_MS, Plan
 from monitor.reference import unpack_cells
 from monitor.rejections import Rejections
-from monitor.sources.source import Gap, Note, Source
+from monitor.sources.source import Forgotten, Gap, Note, Source
 from monitor.standing import Ledger
 from monitor.verdict import Verdict
 
 log = events("telemetry")
+TWICE = "it commits under our group (kafka.group): what both watch is judged twice and paged twice"
+ONE = "stop the one that is not meant; where both are, give one a kafka.group of its own"
 VERSIONS = 8  # of a model, exported at most: a release train shows two
 
 
@@ -41,6 +43,7 @@ class Telemetry:
         self.components: dict[str, bool] = {"state": True}
         self._told: dict[tuple[str, ...], int] = {}
         self._source: tuple[bool, str | None] | None = None  # what was last told of it: is it up, and why not
+        self._another: str | None = None  # who else reads for our group, as last told
         self._advisor = Advisor(plan)
         self._versions: dict[str, tuple[str, ...]] = {}
         self._folded: set[str] = set()
@@ -90,6 +93,8 @@ class Telemetry:
         if isinstance(note, Gap):
             topic = self.plan.streams[note.stream].topic
             self.metrics.inc("raincheck_kafka_skipped_offsets_total", note.stop - note.start, topic=topic, reason=note.reason)
+        elif isinstance(note, Forgotten):
+            self.metrics.inc("raincheck_state_restores_total", outcome="lost")
 
     def saved(self, changes: Changes, engine: Engine, seconds: float, worked_s: float = 0.0) -> None:
         m = self.metrics
@@ -139,6 +144,7 @@ class Telemetry:
             self._source = status.connected, status.cause
             told = log.info if status.connected else log.warning
             told("source_up" if status.connected else "source_down", cause=status.cause, contact_age_ms=status.contact_age_ms)
+        self._alone(status.another)
         self.component("source", status.connected)
         if status.contact_age_ms is not None:
             m.set("raincheck_kafka_last_contact_timestamp_seconds", (wall.now_ms() - status.contact_age_ms) / 1000)
@@ -169,6 +175,16 @@ class Telemetry:
             low = engine.watermark.low_ms(p for p in engine.watermark.positions if p.rpartition("/")[0] == stream)
             if low is not None:
                 m.set("raincheck_stream_watermark_timestamp_seconds", low / 1000, stream=stream)
+
+    def _alone(self, another: str | None) -> None:
+        """Whether somebody else reads for our group."""
+        self.metrics.set("raincheck_kafka_another_daemon", float(another is not None))
+        if another != self._another:
+            self._another = another
+            if another is None:
+                log.info("another_daemon_gone")
+            else:
+                log.error("another_daemon", who=another, means=TWICE, right=ONE)
 
     # ---- what is known of a model
 

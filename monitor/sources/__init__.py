@@ -3,6 +3,7 @@
 from monitor.sources.source import (
     Absent,
     Assigned,
+    Forgotten,
     Gap,
     Note,
     PartitionStatus,
@@ -17,6 +18,7 @@ from monitor.sources.source import (
 __all__ = [
     "Absent",
     "Assigned",
+    "Forgotten",
     "Gap",
     "Note",
     "PartitionStatus",

@@ -13,6 +13,7 @@ from monitor import wall
 from monitor.batch import Records
 from monitor.plan import Kafka
 from monitor.sources.kafka_client import ClientFailed, KafkaClient
+from monitor.sources.kafka_group import LOOK_S, Group
 from monitor.sources.kafka_link import Link
 from monitor.sources.kafka_poison import Isolation
 from monitor.sources.kafka_preflight import check
@@ -40,6 +41,8 @@ class KafkaSource:
     A topic that was never read before begins where `plan.start` says; a stream of `since_ms` ({stream: age}) at its first record whose
     broker stamp is at most so many milliseconds old, or at its end if there is none.
 
+    `part` says which part of the plan's models is judged here: other parts of the same plan may commit under the same group.
+
     `most` records are handed out per poll. `hung` is called, on another thread, with a sentence when a poll has not returned for
     `patience_s` seconds: by default it writes all stacks and ends the process. A poll that has to connect to a broker that takes
     connections and answers nothing returns after `connect_s`, whatever its own time. Raises `Misconfigured` with all mistakes that can be
@@ -52,15 +55,17 @@ class KafkaSource:
         streams: Mapping[str, str],
         *,
         since_ms: Mapping[str, int] | None = None,
+        part: str = "0/1",
         most: int = 2000,
         probe_s: float = PROBE_S,
         topics_s: float = TOPICS_S,
+        look_s: float = LOOK_S,
         connect_s: float = 10.0,
         patience_s: float = 30.0,
         hung: Callable[[str], None] = leave,
     ) -> None:
         check(plan)
-        self._group = plan.group
+        self._group = Group(plan.group, part, look_s)
         self._skip = plan.on_corrupt == "skip"
         self._probe_s = probe_s
         self._positions = Positions(streams, plan.start, since_ms)
@@ -81,11 +86,14 @@ class KafkaSource:
         self._reached: dict[str, Reached] = {}
         self._probe_at = 0.0
         self._doubted = False  # the last probe was not answered
+        self._empty = False  # nothing was saved when we started
+        self._late: list[Note] = []  # learnt outside of a poll
         self._commits = self._commit_failures = 0
         self._closed = False
         self._status = SourceStatus(connected=False)
 
     def start(self, positions: Mapping[str, int], identities: Mapping[str, str]) -> None:
+        self._empty = not positions and not identities
         self._positions.restore(positions, identities)
         self._link.open()
         self._watch.start()
@@ -96,6 +104,8 @@ class KafkaSource:
         out: list[Records | Note] = []
         if self._closed:
             return out
+        out += self._late
+        self._late.clear()
         with self._watchdog.guard("a poll of Kafka"):
             try:
                 client = self._ready(deadline, out)
@@ -193,12 +203,17 @@ class KafkaSource:
         # those that are being read already stay where they are: the client may hold records that retention has overtaken
         fresh = [name for name in names if name not in client.assigned]
         begins, ends = client.beginnings(fresh), client.ends(fresh)
+        unread = self._positions.unread(fresh) if self._empty else []
         # asked after the ends: where no record is young enough yet, one that comes in between must not be passed over
         now_ms = wall.now_ms()
         young = client.since({name: max(0, now_ms - age_ms) for name, age_ms in self._positions.by_age(fresh).items()})
         out += self._positions.place(begins, ends, self._cut, self._beyond, young)
         self._cut.clear()
         self._beyond.clear()
+        try:
+            out += self._group.recall(client, unread)
+        except ClientFailed as failure:  # what people are told must not hold up what is read
+            self._link.count(failure.name)
         if self._isolation is None:
             client.assign({name: self._positions.next[name] for name in names if name not in self._halted}, self._paused)
         self._reassign = False
@@ -269,7 +284,7 @@ class KafkaSource:
     def commit(self, offsets: Mapping[str, int]) -> None:
         # an absent topic must not be asked for, and a broker that is away would cost three seconds each time
         known = {name: offset for name, offset in offsets.items() if partition_number(name)[0] in self._counts}
-        if not known or not self._group:
+        if not known or not self._group.name:
             return
         self._commits += 1
         try:
@@ -277,7 +292,8 @@ class KafkaSource:
                 self._commit_failures += 1
             else:
                 with self._watchdog.guard("a commit to Kafka"):
-                    self._link.client.commit(known, "raincheck")
+                    self._late += self._group.recall(self._link.client, ())
+                    self._group.commit(self._link.client, known)
         except ClientFailed as failure:
             self._link.count(failure.name)
             self._commit_failures += 1
@@ -304,6 +320,7 @@ class KafkaSource:
             rebuilds=dict(self._link.rebuilds),
             commits=self._commits,
             commit_failures=self._commit_failures,
+            another=self._group.other,
         )
 
     def status(self) -> SourceStatus:

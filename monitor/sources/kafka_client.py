@@ -179,6 +179,16 @@ class KafkaClient:
         except Exception as error:
             raise ClientFailed("other", error) from error
 
+    def committed(self, partitions: Collection[str], timeout_ms: int = PROBE_MS) -> dict[str, tuple[int, str]]:
+        """What stands in the group now, (offset, metadata) of the partitions that have any; one request. Raises `ClientFailed`."""
+        try:
+            # the public call asks for one partition at a time, each with a request of its own
+            ask = self._consumer._coordinator.fetch_committed_offsets
+            found = ask([self._tp(partition) for partition in partitions], timeout_ms=timeout_ms) if partitions else {}
+            return {self._name(tp): (int(at.offset), str(at.metadata or "")) for tp, at in found.items()}
+        except Exception as error:
+            raise ClientFailed("other", error) from error
+
     def close(self) -> None:
         """Leave within a second; whatever happens while leaving changes nothing."""
         with contextlib.suppress(Exception):

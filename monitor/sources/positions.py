@@ -70,10 +70,14 @@ class Positions:
         """Have the stream's partitions announced again: its topic is gone for now, or another one."""
         self._announced = {name for name in self._announced if partition_number(name)[0] != stream}
 
+    def unread(self, partitions: Collection[str]) -> list[str]:
+        """Those of the partitions whose topic was never read before, as far as our state and this life know."""
+        return [name for name in partitions if name not in self.next and partition_number(name)[0] not in self._read_before]
+
     def by_age(self, partitions: Collection[str]) -> dict[str, int]:
         """Those of the partitions that only stamps can place: {partition: age in ms that its first record may have}."""
-        streams = {name: partition_number(name)[0] for name in partitions if name not in self.next}
-        return {name: self._since_ms[s] for name, s in streams.items() if s in self._since_ms and s not in self._read_before}
+        streams = {name: partition_number(name)[0] for name in self.unread(partitions)}
+        return {name: self._since_ms[stream] for name, stream in streams.items() if stream in self._since_ms}
 
     def place(
         self,

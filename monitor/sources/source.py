@@ -1,7 +1,7 @@
 """What a source is: records with positions, in partition order, read from positions that we own.
 
 A partition is named "<stream>/<number>". Offsets belong to the caller: it stores `next_offset` in the transaction that stores what the
-records did, and hands the table back to `start`. The broker's memory of offsets is never read.
+records did, and hands the table back to `start`. The broker's memory of offsets decides nothing: it is read to tell people, no more.
 """
 
 from __future__ import annotations
@@ -81,7 +81,18 @@ class Absent:
     topic: str
 
 
-Note: TypeAlias = Gap | Rewound | Unreadable | Recreated | Assigned | Absent
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The state was empty at the start, but the group remembers an earlier life that committed these offsets under `by`'s name.
+
+    The state was lost, or it is another one. Nothing is done about it: reading begins where it would without this memory.
+    """
+
+    offsets: Mapping[str, int]
+    by: str
+
+
+Note: TypeAlias = Gap | Rewound | Unreadable | Recreated | Assigned | Absent | Forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,8 @@ class SourceStatus:
     """How the source is, for metrics and pages.
 
     `contact_age_ms` is the time since something answered (None: never); `cause` the best explanation of the last failure;
-    `errors` counts failures by class name; `rebuilds` counts clients thrown away and built anew, by what ended the last one.
+    `errors` counts failures by class name; `rebuilds` counts clients thrown away and built anew, by what ended the last one;
+    `another` names another daemon that reads for the same group, while there is one.
     """
 
     connected: bool
@@ -127,6 +139,7 @@ class SourceStatus:
     rebuilds: Mapping[str, int] = field(default_factory=dict)
     commits: int = 0
     commit_failures: int = 0
+    another: str | None = None
 
 
 class Source(Protocol):

@@ -167,7 +167,7 @@ class KafkaWorld(Opened):
         self.feed.produce(self.topic, values, partition, stamps_ms=stamps_ms, key=b"a record needs a key or a value")
 
     def open(self, saved: Mapping[str, int] | None = None, identities: Mapping[str, str] | None = None, **options: Any) -> Source:
-        own = {name: options.pop(name) for name in ("since_ms", "most", "patience_s", "hung") if name in options}
+        own = {name: options.pop(name) for name in ("since_ms", "most", "patience_s", "hung", "part", "look_s") if name in options}
         renamed = {"start": options.pop("begin", "beginning"), **options}
         plan = Kafka((self.broker.bootstrap,), **renamed)
         return self.opened(KafkaSource(plan, {STREAM: self.topic}, probe_s=0.2, topics_s=0.5, **own), saved, identities)

@@ -1,0 +1,64 @@
+"""Our consumer group: offsets are committed to it for lag tools, and read back only to learn who else commits under it.
+
+Reading begins where our own state says, whatever is found here. A look costs one request of the group's coordinator, just before a
+commit: then the time since our last one, in which another daemon would have written, is as long as it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from monitor import wall
+from monitor.sources.kafka_client import KafkaClient
+from monitor.sources.signature import Company, drawn, left_behind, signature_of
+from monitor.sources.source import Forgotten, Note
+
+LOOK_S = 30.0
+TRIES = 3  # at the first placement, then before commits: what is not known by then is not worth commits that are not made
+
+
+class Group:
+    """Commits and looks of one life. `part` is "index/count" of the plan's shard; a group without a name does nothing.
+
+    `other` names who else commits under the group, None while nobody is known to.
+    """
+
+    def __init__(self, name: str, part: str = "0/1", look_s: float = LOOK_S) -> None:
+        self.name = name
+        self.other: str | None = None
+        self._mine = drawn(part)
+        self._look_s = look_s
+        self._look_at = 0.0
+        self._company = Company()
+        self._written: set[str] = set()  # since the last look
+        self._unasked: set[str] = set()  # partitions without a position, whose past is not known yet
+        self._tries = 0
+
+    def recall(self, client: KafkaClient, fresh: Collection[str]) -> list[Note]:
+        """Whether the group remembers partitions of which our state, which is empty, knows nothing.
+
+        Raises `ClientFailed`; it is asked again before the next commits, which would write over what is there.
+        """
+        self._unasked |= set(fresh)
+        if not self.name or not self._unasked or self._tries == TRIES:
+            return []
+        self._tries += 1
+        found = client.committed(self._unasked)
+        self._unasked.clear()
+        self._tries = 0
+        lost = left_behind(self._mine, {partition: metadata for partition, (_, metadata) in found.items()})
+        if not lost:
+            return []
+        return [Forgotten({partition: found[partition][0] for partition in lost}, signature_of(found[lost[0]][1]).who)]
+
+    def commit(self, client: KafkaClient, offsets: Mapping[str, int]) -> None:
+        """Look around where it is time, then write; raises `ClientFailed` from either, so that an outage costs no more than one of them."""
+        now = wall.monotonic()
+        if self._written and now >= self._look_at:
+            self._look_at = now + self._look_s
+            found = client.committed(self._written)
+            self._company = self._company.after(self._mine, self._written, {name: metadata for name, (_, metadata) in found.items()})
+            self.other = self._company.other
+            self._written.clear()
+        client.commit(offsets, self._mine.text)
+        self._written |= offsets.keys()
