@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -27,15 +26,17 @@ from monitor.log import events
 
 log = events("http")
 RETRY_AFTER_S: Final = "10"  # a reload or a restart has come back by then
-HEADERS: Final = {
-    # nothing but our own style sheet and inline pictures; scripts nowhere, so that a hostile name stays text
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+# nothing but our own style sheet and inline pictures; scripts nowhere, so that a hostile name stays text
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 
 
 def create_app(desk: Desk, *, clock: Callable[[], int], count: Callable[[str, int], None] | None = None) -> Starlette:
@@ -107,9 +108,7 @@ class Frame:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
                 if self._count is not None:
                     self._count(pattern_of(scope), message["status"])
             await send(message)

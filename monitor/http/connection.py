@@ -1,6 +1,7 @@
 """One connection of the web side, and what uvicorn does not limit: heads that dribble, answers nobody takes, idlers in a full house.
 
-1. The head of each request has ten seconds: uvicorn alone waits for a first one for ever (slow-loris).
+1. The head of each request has ten seconds, and 16 kB where it does not come at once: uvicorn alone waits for a first one for ever
+   (slow-loris), and keeps whatever a head grows to.
 2. An answer that its reader does not take within thirty seconds is thrown away with the connection. Closing would not do:
    a transport with something left to send waits for its reader, and a reader that acknowledges and never reads keeps it so for days.
 3. Answers that wait for their readers hold at most 64 MB in all; beyond that the one that has waited longest goes.
@@ -15,7 +16,9 @@ import socket
 import struct
 from typing import Final
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from monitor.http.guard import HEADER_BYTES
 
 CONNECTIONS: Final = 128  # a scrape storm of fifty fits; each costs a socket and some 20 kB
 HEADER_SECONDS: Final = 10.0
@@ -23,8 +26,10 @@ ANSWER_SECONDS: Final = 30.0
 HELD_BYTES: Final = 64 * 1024 * 1024
 
 
-class Impatient(H11Protocol):
+class Impatient(HttpToolsProtocol):
     """uvicorn's connection within these limits."""
+
+    _head_bytes = 0.0  # of a head that has begun to come; without end while a body does
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -49,17 +54,23 @@ class Impatient(H11Protocol):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
-    def handle_events(self) -> None:
-        before = id(self.cycle)
-        super().handle_events()
-        if id(self.cycle) != before:  # a head is complete; idle time until the next one is uvicorn's to limit
-            self._head_timer.cancel()
+    def on_headers_complete(self) -> None:
+        self._head_timer.cancel()  # idle time until the next head is uvicorn's to limit
+        self._head_bytes = float("-inf")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._head_bytes = 0.0
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         # uvicorn declares `cycle` as always there; before the first request it is None
         if getattr(self.cycle, "response_complete", False) and self._head_timer.cancelled():
             self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
+        self._head_bytes += len(data)
         super().data_received(data)
+        if self._head_bytes > HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("the head of the request is too large")
 
     def on_response_complete(self) -> None:
         self._since = self.loop.time()

@@ -136,6 +136,13 @@ class BodyLimit:
         if head_bytes(scope) > HEADER_BYTES:
             await _plain(send, 431, f"path, query and headers are larger than {HEADER_BYTES} bytes")
             return
+        names = [name for name, _ in scope["headers"]]
+        if names.count(b"host") > 1:  # whichever of them were believed, a foreign page's name might pass as ours
+            await _plain(send, 400, "more than one Host header")
+            return
+        if b"content-length" not in names and b"transfer-encoding" not in names:  # no body can come
+            await self._app(scope, receive, send)
+            return
         try:
             async with asyncio.timeout(BODY_SECONDS):  # wait_for would make a task of it, for every request
                 body = await self._read(scope, receive)

@@ -13,7 +13,6 @@ from starlette.types import ASGIApp
 
 from monitor.errors import Misconfigured
 from monitor.http.connection import CONNECTIONS, Impatient
-from monitor.http.guard import HEADER_BYTES
 from monitor.log import events
 
 log = events("http")
@@ -44,7 +43,6 @@ class Server:
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
-            h11_max_incomplete_event_size=HEADER_BYTES,
             backlog=256,
         )
         self._server = _Announcing(config)

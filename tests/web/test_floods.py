@@ -151,7 +151,7 @@ def test_garbage_after_a_request_ends_the_connection_and_nothing_else(client: ht
     with line_to(client.base_url.port or 0) as line:
         line.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + garbage)
         whole = b"".join(iter(lambda: line.recv(65_536), b""))
-    assert whole.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 400" in whole, "what came before it in the same piece may have been answered, or not"
     assert b"HTTP/1.1 5" not in whole
     assert client.get("/-/healthy").status_code == 200
 
