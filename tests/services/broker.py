@@ -32,7 +32,6 @@ LOGGING = """<Configuration status="ERROR">
 
 LITE: Mapping[str, str] = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "auto.create.topics.enable": "false",
@@ -82,6 +81,7 @@ class Broker:
 
     `listeners` are further ones as `NAME://host:port`; `protocols` says what each name speaks; `scram` adds users at formatting.
     `advertised` is what clients are told of a listener ({name: host:port}), where that is another address than its own.
+    `quorum` is {node: port} of the controllers of a cluster (tests/services/cluster.py), of which this one is `node`.
     """
 
     def __init__(
@@ -94,12 +94,15 @@ class Broker:
         advertised: Mapping[str, str] | None = None,
         scram: Sequence[str] = (),
         heap: str = "192m",
+        node: int = 1,
+        quorum: Mapping[int, int] | None = None,
     ) -> None:
         require()
         self.folder = folder
         self.heap = heap
+        self.node = node
         self.port = free_port()
-        controller = free_port()
+        quorum = quorum or {node: free_port()}
         self.process: subprocess.Popen[str] | None = None
         self._started = threading.Event()
         self._tail: list[str] = []
@@ -108,11 +111,12 @@ class Broker:
         told = {name: f"{name}://{address}" for name, address in (advertised or {}).items()}
         settings = {
             **LITE,
+            "node.id": str(node),
             "log.dirs": str(folder / "data"),
-            "listeners": ",".join([*public, f"CONTROLLER://127.0.0.1:{controller}"]),
+            "listeners": ",".join([*public, f"CONTROLLER://127.0.0.1:{quorum[node]}"]),
             "advertised.listeners": ",".join(told.get(listener.partition("://")[0], listener) for listener in public),
             "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in names.items()),
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "controller.quorum.voters": ",".join(f"{one}@127.0.0.1:{port}" for one, port in quorum.items()),
             **(properties or {}),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +131,7 @@ class Broker:
         return f"127.0.0.1:{self.port}"
 
     def _format(self, scram: Sequence[str]) -> None:
-        template = LIBS.parent / "formatted"
+        template = LIBS.parent / ("formatted" if self.node == 1 else f"formatted-{self.node}")
         if template.exists() and not scram:
             shutil.copytree(template, self.folder / "data")
             return
@@ -138,7 +142,7 @@ class Broker:
             raise RuntimeError(f"formatting failed: {made.stdout}{made.stderr}")
         if not scram:
             # several test runs may get here at once: each makes a copy of its own, one rename wins
-            copy = template.with_name(f"formatted-{os.getpid()}")
+            copy = template.with_name(f"{template.name}-of-{os.getpid()}")
             shutil.copytree(self.folder / "data", copy)
             try:
                 copy.rename(template)
@@ -151,6 +155,11 @@ class Broker:
 
     def start(self, timeout_s: float = 60) -> Broker:
         """Start and return once the broker says that it has started."""
+        self.launch()
+        return self.await_started(timeout_s)
+
+    def launch(self) -> None:
+        """Start the process; the nodes of a quorum wait for each other, so that all are launched before one is waited for."""
         self._started.clear()
         self._tail.clear()
         # a test run that is killed takes its brokers along
@@ -164,6 +173,10 @@ class Broker:
         )
         assert self.process.stdout is not None
         threading.Thread(target=self._listen, args=(self.process.stdout,), name="broker-log", daemon=True).start()
+
+    def await_started(self, timeout_s: float = 60) -> Broker:
+        """Return once the broker says that it has started."""
+        assert self.process is not None
         if not self._started.wait(timeout_s) or self.process.poll() is not None:
             self.kill()
             raise RuntimeError(f"the broker did not start within {timeout_s} s:\n" + "\n".join(self._tail[-30:]))

@@ -11,12 +11,13 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 
 class Feed:
-    """A test's hands on one broker. Its clients are opened on first use and closed by `close`."""
+    """A test's hands on one broker, or on a cluster whose topics have so many `copies`. Its clients are opened on first use; `close`."""
 
     _numbers = itertools.count()
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, copies: int = 1) -> None:
         self.bootstrap = bootstrap
+        self._copies = copies
         self._admin: Any = None
         self._producer: Any = None
 
@@ -40,7 +41,7 @@ class Feed:
         """Make a topic (settings with underscores for dots) and return its name once its leaders are known."""
         topic = topic or self.name()
         settings = {key.replace("_", "."): value for key, value in configs.items()}
-        wanted = {topic: {"num_partitions": partitions, "replication_factor": 1, "configs": settings}}
+        wanted = {topic: {"num_partitions": partitions, "replication_factor": self._copies, "configs": settings}}
         self.admin.create_topics(wanted, wait_for_metadata=True)
         return topic
 

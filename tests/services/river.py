@@ -11,6 +11,7 @@ import yaml
 
 from tests.river.world import START_MS, Daemon, Webhook, configuration, events, raincheck
 from tests.services.broker import Broker
+from tests.services.cluster import Cluster
 from tests.services.feed import Feed
 from tests.services.fortress import Fortress
 
@@ -20,14 +21,14 @@ PER_HOUR = 60
 class River:
     """Two topics, a configuration, a webhook and the processes started on them. `more` are further parts of the configuration."""
 
-    def __init__(self, broker: Broker | Fortress, feed: Feed, folder: Path, **more: Any) -> None:
+    def __init__(self, broker: Broker | Fortress | Cluster, feed: Feed, folder: Path, **more: Any) -> None:
         self.feed, self.folder = feed, folder
         self.webhook = Webhook()
         self.topics = {"in": feed.create(partitions=2), "out": feed.create()}
         self.state = folder / "state.db"
         self.plan = configuration(
             **{
-                "kafka": {"bootstrap": [broker.bootstrap]},
+                "kafka": {"bootstrap": broker.bootstrap.split(",")},
                 "state": {"path": str(self.state)},
                 "http": {"port": 0},
                 "owners": {"shop-team": {"page": [self.webhook.url]}, "other-team": {"page": ["json://127.0.0.1:1/never"]}},
@@ -53,12 +54,17 @@ class River:
         return daemon
 
     def send(self, hours: range, shifted: int | None = None) -> int:
-        """Inputs alternate between two partitions; both topics get the hours at once."""
+        """Inputs alternate between two partitions; both topics get the hours at once. Returns when the broker has them."""
+        count = self.begin(hours, shifted)
+        self.feed.producer.flush()
+        return count
+
+    def begin(self, hours: range, shifted: int | None = None) -> int:
+        """As `send`, but what the broker does in between is between it and the producer; the next `send` waits for it."""
         inputs, outputs = events(hours, PER_HOUR, shifted)
         for i, (one, other) in enumerate(zip(inputs, outputs, strict=True)):
             self.feed.producer.send(self.topics["in"], one, partition=i % 2)
             self.feed.producer.send(self.topics["out"], other, partition=0)
-        self.feed.producer.flush()
         return len(inputs)
 
     def exported(self) -> dict[str, Any]:
@@ -76,6 +82,12 @@ class River:
             assert daemon.process.returncode is None
             self.feed.admin.list_topics()  # a round trip to the broker is the pause between two looks
         raise AssertionError(f"window of hour {hour} was never closed: {daemon.lines[-5:]}")
+
+    def replayed(self) -> list[dict[str, Any]]:
+        """The verdicts of a replay of all that the topics hold: it has seen nothing of what happened to the daemon."""
+        recording = self.folder / "topic.jsonl.gz"
+        raincheck("record", "--config", str(self.config), "--out", str(recording), "--until-end")
+        return [json.loads(line) for line in raincheck("replay", "--config", str(self.config), str(recording)).splitlines()]
 
     def close(self) -> None:
         for daemon in self.daemons:
