@@ -27,9 +27,7 @@ from monitor.log import events
 log = events("http")
 RETRY_AFTER_S: Final = "10"  # a reload or a restart has come back by then
 # nothing but our own style sheet and inline pictures; scripts nowhere, so that a hostile name stays text
-POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 HEADERS: Final = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
