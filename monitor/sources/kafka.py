@@ -12,8 +12,8 @@ from dataclasses import replace
 from monitor import wall
 from monitor.batch import Records
 from monitor.plan import Kafka
+from monitor.sources.group import LOOK_S, Group
 from monitor.sources.kafka_client import ClientFailed, KafkaClient
-from monitor.sources.kafka_group import LOOK_S, Group
 from monitor.sources.kafka_link import Link
 from monitor.sources.kafka_poison import Isolation
 from monitor.sources.kafka_preflight import check
@@ -292,7 +292,7 @@ class KafkaSource:
                 self._commit_failures += 1
             else:
                 with self._watchdog.guard("a commit to Kafka"):
-                    self._late += self._group.recall(self._link.client, ())
+                    self._late += self._group.recall(self._link.client)
                     self._group.commit(self._link.client, known)
         except ClientFailed as failure:
             self._link.count(failure.name)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from monitor import wall
 from monitor.batch import Records
+from monitor.sources.group import LOOK_S, Group
 from monitor.sources.source import (
     Absent,
     Assigned,
@@ -60,7 +61,7 @@ class Bus:
         self.now_ms = now_ms
         self.changed = threading.Condition()
         self.topics: dict[str, _Topic] = {}
-        self.committed: dict[str, int] = {}
+        self.group: dict[str, tuple[int, str]] = {}  # what was committed: {partition: (offset, metadata)}
         self.down = False
         self._made = 0
 
@@ -135,12 +136,25 @@ class Bus:
             self.down = down
             self.changed.notify_all()
 
+    def commit(self, offsets: Mapping[str, int], metadata: str) -> None:
+        """Remember the offsets of the one group that there is, and whose they are."""
+        with self.changed:
+            if self.down:
+                raise ConnectionError("the bus is away")
+            self.group |= {partition: (offset, metadata) for partition, offset in offsets.items()}
+
+    def committed(self, partitions: Collection[str]) -> dict[str, tuple[int, str]]:
+        with self.changed:
+            if self.down:
+                raise ConnectionError("the bus is away")
+            return {partition: self.group[partition] for partition in partitions if partition in self.group}
+
 
 class MemorySource:
     """Reads topics of a `Bus`. `streams` maps the plan's stream names to topics; `most` records per partition and poll.
 
     `begin` says where a topic begins that was never read before, and `since_ms` ({stream: age}) which begin at their first record whose
-    stamp is at most so many milliseconds old instead.
+    stamp is at most so many milliseconds old instead. `part` is the part of the plan's models that is judged here.
     """
 
     def __init__(
@@ -152,6 +166,8 @@ class MemorySource:
         since_ms: Mapping[str, int] | None = None,
         on_corrupt: Literal["halt", "skip"] = "halt",
         most: int = 2000,
+        part: str = "0/1",
+        look_s: float = LOOK_S,
     ) -> None:
         self._bus = bus
         self._topics = topics_of(streams)
@@ -170,11 +186,14 @@ class MemorySource:
         self._errors: Counter[str] = Counter()
         self._contact: float | None = None
         self._cause: str | None = None
+        self._group = Group("memory", part, look_s)
+        self._empty = False
         self._commits = self._commit_failures = 0
         self._closed = False
 
     def start(self, positions: Mapping[str, int], identities: Mapping[str, str]) -> None:
         self._saved = dict(positions)
+        self._empty = not positions and not identities
         mine = self._topics.keys() | {stream_key(stream) for stream in self._topics.values()}
         self._ids = {name: identity for name, identity in identities.items() if name in mine}
 
@@ -227,6 +246,8 @@ class MemorySource:
             if name not in self._next:
                 starts[name] = self._saved.pop(name, log.first if known else self._fresh(stream, log))
         if starts:
+            if self._empty and not known:
+                out += self._group.recall(self._bus, starts)
             self._next.update(starts)
             out.append(Assigned(stream, starts))
         for name, log in zip(names, found.logs, strict=True):
@@ -282,12 +303,11 @@ class MemorySource:
         self._halted.discard(partition)
 
     def commit(self, offsets: Mapping[str, int]) -> None:
-        with self._bus.changed:
-            self._commits += 1
-            if self._bus.down:
-                self._commit_failures += 1
-            else:
-                self._bus.committed.update(offsets)
+        self._commits += 1
+        try:
+            self._group.commit(self._bus, offsets)
+        except ConnectionError:
+            self._commit_failures += 1
 
     def identities(self) -> Mapping[str, str]:
         return dict(self._ids)
@@ -314,6 +334,7 @@ class MemorySource:
                 errors=dict(self._errors),
                 commits=self._commits,
                 commit_failures=self._commit_failures,
+                another=self._group.other,
             )
 
     def close(self) -> None:

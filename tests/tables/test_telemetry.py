@@ -12,9 +12,12 @@ from monitor import config, wall
 from monitor.changes import Changes, WindowRow
 from monitor.engine import Engine
 from monitor.incident import Answer, AnswerKind, Incident, IncidentKind, Severity
+from monitor.log import EventLog
 from monitor.metrics import Metrics
 from monitor.reference import pack_cells
+from monitor.sources import Forgotten
 from monitor.sources.memory import Bus, MemorySource
+from monitor.sources.signature import drawn
 from monitor.standing import Expected, Standing
 from monitor.stores.memory import MemoryStore
 from monitor.telemetry import Telemetry
@@ -196,6 +199,29 @@ def test_commits_and_their_failures_are_counted_once(engine: Engine, telemetry: 
     source.commit({"in/0": 3})
     telemetry.ticked(engine, source)
     assert telemetry.metrics.value("raincheck_kafka_commit_failures_total") == 2
+
+
+def test_another_daemon_is_told_once_and_its_end_too(engine: Engine, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(EventLog, "error", lambda _, event, /, **fields: said.append(f"{event} {fields['who']}"))
+    monkeypatch.setattr(EventLog, "info", lambda _, event, /, **fields: said.append(event))
+    bus = Bus()
+    bus.create("in")
+    one, two = (MemorySource(bus, {"in": "in"}, look_s=0.0) for _ in range(2))
+    seen = []
+    for number in range(9):
+        one.commit({"in/0": number})
+        telemetry.ticked(engine, one)
+        seen.append(telemetry.metrics.value("raincheck_kafka_another_daemon"))
+        if number < 4:
+            two.commit({"in/0": number})
+    assert seen == [0, 0, 1, 1, 1, 1, 1, 0, 0], "two looks tell of it, and three in a row that see nobody end it"
+    assert said == [f"another_daemon {drawn('0/1').who}", "another_daemon_gone"]
+
+
+def test_a_state_that_was_lost_is_counted(telemetry: Telemetry) -> None:
+    telemetry.noted(Forgotten({"in/0": 7}, "tower:4711"))
+    assert telemetry.metrics.value("raincheck_state_restores_total", outcome="lost") == 1
 
 
 def test_a_false_page_is_counted_once_however_often_it_is_answered(engine: Engine, telemetry: Telemetry) -> None:

@@ -7,14 +7,24 @@ commit: then the time since our last one, in which another daemon would have wri
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final, Protocol
 
 from monitor import wall
-from monitor.sources.kafka_client import KafkaClient
 from monitor.sources.signature import Company, drawn, left_behind, signature_of
 from monitor.sources.source import Forgotten, Note
 
-LOOK_S = 30.0
-TRIES = 3  # at the first placement, then before commits: what is not known by then is not worth commits that are not made
+LOOK_S: Final = 30.0
+TRIES: Final = 3  # at the first placement, then before commits: what is not known by then is not worth commits that are not made
+
+
+class Coordinator(Protocol):
+    """Where a group's offsets are kept, as {partition: ...}. Both raise whatever an outage raises."""
+
+    def commit(self, offsets: Mapping[str, int], metadata: str) -> None: ...
+
+    def committed(self, partitions: Collection[str]) -> Mapping[str, tuple[int, str]]:
+        """Offset and metadata of those that have any."""
+        ...
 
 
 class Group:
@@ -34,16 +44,16 @@ class Group:
         self._unasked: set[str] = set()  # partitions without a position, whose past is not known yet
         self._tries = 0
 
-    def recall(self, client: KafkaClient, fresh: Collection[str]) -> list[Note]:
+    def recall(self, coordinator: Coordinator, unread: Collection[str] = ()) -> list[Note]:
         """Whether the group remembers partitions of which our state, which is empty, knows nothing.
 
-        Raises `ClientFailed`; it is asked again before the next commits, which would write over what is there.
+        Where that fails it is asked again before the next commits, which would write over what is there.
         """
-        self._unasked |= set(fresh)
+        self._unasked |= set(unread)
         if not self.name or not self._unasked or self._tries == TRIES:
             return []
         self._tries += 1
-        found = client.committed(self._unasked)
+        found = coordinator.committed(self._unasked)
         self._unasked.clear()
         self._tries = 0
         lost = left_behind(self._mine, {partition: metadata for partition, (_, metadata) in found.items()})
@@ -51,14 +61,14 @@ class Group:
             return []
         return [Forgotten({partition: found[partition][0] for partition in lost}, signature_of(found[lost[0]][1]).who)]
 
-    def commit(self, client: KafkaClient, offsets: Mapping[str, int]) -> None:
-        """Look around where it is time, then write; raises `ClientFailed` from either, so that an outage costs no more than one of them."""
+    def commit(self, coordinator: Coordinator, offsets: Mapping[str, int]) -> None:
+        """Look around where it is time, then write. What fails ends it there, so that an outage costs no more than one of the two."""
         now = wall.monotonic()
         if self._written and now >= self._look_at:
             self._look_at = now + self._look_s
-            found = client.committed(self._written)
+            found = coordinator.committed(self._written)
             self._company = self._company.after(self._mine, self._written, {name: metadata for name, (_, metadata) in found.items()})
             self.other = self._company.other
             self._written.clear()
-        client.commit(offsets, self._mine.text)
+        coordinator.commit(offsets, self._mine.text)
         self._written |= offsets.keys()
