@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ from detectors.budget.calibration import Calibration, Options, TooLittle, calibr
 from detectors.budget.chain import Chain, Lead
 from detectors.budget.clock import Clock
 from detectors.budget.episodes import learnt as without_incidents
-from detectors.budget.history import History
+from detectors.budget.history import Counts, History, narrow
 from detectors.budget.rebase import LEAST_WINDOWS, rebase
 from detectors.budget.refit import refit
 from detectors.budget.trend import trend
@@ -36,6 +37,7 @@ FirstStep: TypeAlias = Literal["cuts", "calibration"]
 ENOUGH_FOR_CUTS = 50_000  # events; 64 cells then hold about 800 each
 GATHERED = 576  # windows whose samples are kept at most, two days of five minutes: about 100 MB for fifty columns
 OF_REFERENCE = "of the reference"  # why a recorded window was not judged
+TOGETHER = 288  # rows that are unpacked at a time
 WARM_UP = 300  # windows stepped through before judging, so that filters and slow cadences start where the reference ends
 
 
@@ -117,7 +119,7 @@ def options(model: Model) -> Options:
 
 def perform(model: Model, due: Due, rows: Iterable[WindowRow], reference: Reference | None) -> Learned:
     """Does one step of learning from the recorded windows; `reference` is the one in force, of which the first step needs none."""
-    kept = [row for row in rows if not any(start <= row.verdict.start_ms < end for start, end in due.left_out)]
+    kept = (row for row in rows if not any(start <= row.verdict.start_ms < end for start, end in due.left_out))
     if due.step == "cuts":
         return Learned(due, _cut(model, due, kept))
     assert reference is not None, "every other step follows the cuts"
@@ -245,16 +247,20 @@ def as_reference(row: WindowRow, reference: Reference) -> WindowRow:
 
 
 def history_of(model: Model, rows: Iterable[WindowRow], cuts: Mapping[str, Cuts]) -> History:
-    """Recorded windows as one matrix of counts per column; windows from before the cells were frozen are cut now."""
+    """Recorded windows as one matrix of counts per column; windows from before the cells were frozen are cut now.
+
+    Rows are read a few at a time and let go: a month of them is larger than the counts they hold.
+    """
     starts: list[int] = []
-    counts: dict[str, list[NDArray[np.int64]]] = {column.name: [] for column in model.columns}
-    for row in rows:
-        starts.append(row.verdict.start_ms)
-        for name, column in counts.items():
-            column.append(row_cells(row, name, cuts[name]))
+    parts: dict[str, list[Counts]] = {column.name: [np.zeros((0, size(cuts[column.name])), np.int8)] for column in model.columns}
+    rows = iter(rows)
+    while some := list(islice(rows, TOGETHER)):
+        starts += [row.verdict.start_ms for row in some]
+        for name, tables in parts.items():
+            tables.append(narrow(np.stack([row_cells(row, name, cuts[name]) for row in some])))
     return History(
         start_ms=np.array(starts, np.int64), window_ms=model.window_ms,
-        counts={name: np.stack(column) if column else np.zeros((0, size(cuts[name])), np.int64) for name, column in counts.items()},
+        counts={column.name: np.concatenate(parts.pop(column.name)) for column in model.columns},
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,12 @@ class Layout:
         first, last = int(self.bounds[i]), int(self.bounds[i + 1])
         return np.arange(first + 4, last - 1) if self.columns[i].kind == "numeric" else np.arange(first + 3, last)
 
-    def flat(self, counts: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    def flat(self, counts: Mapping[str, NDArray[np.signedinteger[Any]]]) -> NDArray[np.int64]:
         """One vector (or one row per window) from counts per column; a column not mentioned was not seen.
 
         Raises ValueError naming the column when its number of cells is not the one of the reference.
         """
-        parts: list[NDArray[np.int64]] = []
+        parts: list[NDArray[np.signedinteger[Any]]] = []
         lead = next((np.shape(v)[:-1] for v in counts.values()), ())
         for i, column in enumerate(self.columns):
             wanted = int(self.bounds[i + 1] - self.bounds[i])
@@ -49,7 +50,7 @@ class Layout:
             elif part.shape[-1] != wanted:
                 raise ValueError(f"column {column.name!r}: {part.shape[-1]} cells, the reference has {wanted}")
             parts.append(part)
-        return np.concatenate(parts, axis=-1) if parts else np.zeros((*lead, 0), np.int64)
+        return np.concatenate(parts, axis=-1, dtype=np.int64) if parts else np.zeros((*lead, 0), np.int64)
 
     def totals(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
         """Events per column, whatever cell they fell in."""
