@@ -186,7 +186,7 @@ class Engine:
         closed, alerts, self.standings[model] = answered(self.plan.models[model], self.standings[model], old, answer)
         self._settle((closed,), alerts)
         if old.kind == "statistical" and old.rule != TREND and old.resolved_ms is None and model in self._evidence:
-            self._evidence.release(model)
+            self._evidence.release(model, again.muted(self.plan.models[model], self.standings[model], self.standings[model].next_ms or 0))
         self._stale.add(model)
         self._input("answer", model, answer.at_ms, {
             "incident": old.id, "answer": answer.kind, "who": answer.who, "note": answer.note, "until_ms": answer.until_ms,

@@ -57,10 +57,13 @@ class Evidence:
         if judged.thaw:
             self._states[model] = chain.thaw(self._states[model])
 
-    def release(self, model: str) -> None:
-        """An incident was answered: levels follow again, evidence starts again."""
+    def release(self, model: str, muted: frozenset[str] = frozenset()) -> None:
+        """An incident is over without a recovery: levels follow again, evidence starts again.
+
+        Of columns that are `muted` from now on, what open blocks hold is dropped: those would close, and speak, after the silence.
+        """
         chain = self._chains[model]
-        self._states[model] = chain.thaw(chain.reset(self._states[model]))
+        self._states[model] = chain.emptied(chain.thaw(chain.reset(self._states[model])), muted)
 
     def leaderless(self, model: str) -> bool:
         """Is no stream left by which the end of an open incident could be told?"""

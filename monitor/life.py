@@ -3,7 +3,7 @@
 | answer | the promise | what is learnt | the interval |
 | --- | --- | --- | --- |
 | false | A doubles, and decays back over a budget period | the null model is refitted at once and on seven nights | joins the reference |
-| fixed | - | - | is left out of it |
+| fixed | - | - | is left out of it; windows that had begun at the answer wake nobody about its subjects |
 | normal | - | the levels of its subjects, from the onset on | is the new reference |
 | expected | - | - | is left out; until it is over its subjects wake nobody, nor when it comes again |
 
@@ -23,6 +23,7 @@ from monitor.plan import Model
 from monitor.standing import Expected, Standing
 
 TOGETHER = "all together"  # evidence of a pooled stream: no subject carries it alone
+MENDED = "begun before it was mended"  # what the calendar says of the windows that were open when somebody answered "fixed"
 
 
 def answered(model: Model, standing: Standing, incident: Incident, answer: Answer) -> tuple[Incident, list[Alert], Standing]:
@@ -37,6 +38,8 @@ def answered(model: Model, standing: Standing, incident: Incident, answer: Answe
         standing = _consequences(model, standing, incident, answer, now_ms)
     elif answer.kind == "expected":
         standing = _expecting(model, standing, incident, answer, now_ms)
+    if was_open and answer.kind == "fixed":
+        standing = _mended(model, standing, incident, answer.at_ms, now_ms)
     tell = was_open and incident.severity != "note"
     return closed, [Alert(f"{incident.id}:resolved", "resolved", closed)] if tell else [], standing
 
@@ -52,8 +55,7 @@ def _consequences(model: Model, standing: Standing, incident: Incident, answer: 
             )
             return refitting(replace(standing, ledger=ledger), incident.opened_ms)
         case "normal":
-            together = any(subject.statistic.endswith(TOGETHER) for subject in incident.subjects)
-            moved = [c.name for c in model.columns] if together else columns_of_subjects(model, [s.name for s in incident.subjects])
+            moved = [c.name for c in model.columns] if _together(incident) else columns_of_subjects(model, _names(incident))
             return levelled(model, standing, moved, incident.onset_ms)
         case "expected":
             return _expecting(model, standing, incident, answer, now_ms)
@@ -72,11 +74,31 @@ def overtaken(standing: Standing, page: Incident, due: Due) -> tuple[Incident, l
     return closed, [Alert(f"{closed.id}:resolved", "resolved", closed)] if closed.severity != "note" else [], standing
 
 
+def _mended(model: Model, standing: Standing, incident: Incident, at_ms: int, now_ms: int) -> Standing:
+    """Windows that had begun at the answer hold events from before the fix: their subjects are not judged, all else is.
+
+    However far event time is behind, no more of them than are open while records come on time, and one on its way: a backlog is judged.
+    """
+    until_ms = min(at_ms + 1, now_ms + 2 * model.window_ms + model.lateness_ms)
+    names = () if _together(incident) else _names(incident)
+    said = {(event.from_ms, frozenset(event.subjects)) for event in standing.calendar}
+    if until_ms <= now_ms or not incident.subjects or (now_ms, frozenset(names)) in said:
+        return standing
+    return expecting(standing, Expected(now_ms, until_ms, None, names, "raincheck", MENDED))
+
+
+def _together(incident: Incident) -> bool:
+    return any(subject.statistic.endswith(TOGETHER) for subject in incident.subjects)
+
+
+def _names(incident: Incident) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(subject.name for subject in incident.subjects))
+
+
 def _expecting(model: Model, standing: Standing, incident: Incident, answer: Answer, now_ms: int) -> Standing:
     """Without a date the event is taken to last for another `max_latch`: nobody answers a page to get the next one."""
     until_ms = answer.until_ms if answer.until_ms is not None else now_ms + model.max_latch_ms
-    subjects = tuple(dict.fromkeys(subject.name for subject in incident.subjects))
-    return expecting(standing, Expected(incident.onset_ms, until_ms, answer.every_ms, subjects, answer.who, answer.note))
+    return expecting(standing, Expected(incident.onset_ms, until_ms, answer.every_ms, _names(incident), answer.who, answer.note))
 
 
 def expecting(standing: Standing, event: Expected) -> Standing:

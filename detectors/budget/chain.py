@@ -17,7 +17,7 @@ from detectors.budget.calibrated import AUTO, Calibration, Options
 from detectors.budget.clock_choice import movable
 from detectors.budget.effects import per_score
 from detectors.budget.evidence import LAMBDAS, advance, credit, dispersed, gaussian
-from detectors.budget.heritage import carried, forget
+from detectors.budget.heritage import carried, emptied, forget
 from detectors.budget.innovation import innovate
 from detectors.budget.leads import Pointer
 from detectors.budget.rare import hour_of, swell
@@ -276,6 +276,11 @@ class Chain:
         began = state.trail[S:].reshape(bets.shape)[best] > 0
         anchor = np.where(began, state.base[S:].reshape(bets.shape)[best], state.level[S:])
         return replace(state, sums=zero, trail=light, moved=light, weighed=light, first_ms=np.full(zero.shape, -1, np.int64), anchor=anchor)
+
+    def emptied(self, state: State, columns: Collection[str]) -> State:
+        """Open blocks without what these columns have brought; ValueError for one that the calibration does not have."""
+        zero = self.zero()
+        return rivals.each(state, lambda one: emptied(self.calibration, one, zero, columns))
 
     def freeze(self, state: State, leads: Sequence[Lead]) -> State:
         """Hold the levels of the leads' columns and of the pooled streams while an incident is open, at what they were at its onset.

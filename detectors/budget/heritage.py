@@ -28,32 +28,50 @@ def forget(calibration: Calibration, state: State, zero: State, columns: Collect
     The pooled group's evidence and level rest on all its members; they begin anew where one of these is among them, but what an
     incident holds there stays held. ValueError for a column that the calibration does not have.
     """
-    c, layout = calibration, calibration.shape.layout
-    unknown = sorted(set(columns) - {column.name for column in layout.columns})
-    if unknown:
-        raise ValueError(f"evidence: no column {unknown[0]!r} in this calibration")
-    gone = np.array([column.name in columns for column in layout.columns], bool)
-    mine: Flags = gone[np.array([s.column for s in c.shape.streams], np.int64)]
-    members = mine[c.pool.members]
-    pooled = np.full(c.pool.size, bool(members.any()))
+    mine = _streams(calibration, _columns(calibration, columns))
+    pooled = np.full(calibration.pool.size, bool(mine[calibration.pool.members].any()))
     out: dict[str, Any] = {}
     for name in OF_STREAMS:
         kept = state.held[len(mine) :] if name in ("level", "spread", "held") else np.zeros(len(pooled), bool)
         out[name] = _cleared(getattr(state, name), getattr(zero, name), np.r_[mine, pooled & ~kept])
     for name in RINGS:
         out[name] = np.where(mine, getattr(zero, name), getattr(state, name))
+    return emptied(calibration, replace(state, **out), zero, columns)
+
+
+def emptied(calibration: Calibration, state: State, zero: State, columns: Collection[str]) -> State:
+    """The state without what `columns` have in open blocks, their own and the pooled group's; levels and evidence stay.
+
+    A block outlives the windows that it was begun with: twelve hours that are half broken would speak when they are over, long after
+    somebody mended it. ValueError for a column that the calibration does not have.
+    """
+    gone = _columns(calibration, columns)
+    members = _streams(calibration, gone)[calibration.pool.members]
     p, q = state.pending, zero.pending
-    cells = np.repeat(gone, np.diff(layout.bounds))
+    cells = np.repeat(gone, np.diff(calibration.shape.layout.bounds))
     pending = replace(
         p,
         counts=np.where(cells, q.counts, p.counts),
         expected=np.where(gone[:, None], q.expected, p.expected),
         first_ms=np.where(gone, q.first_ms, p.first_ms),
     )
-    return replace(
-        state, pending=pending, pool_sums=np.where(members, 0.0, state.pool_sums),
-        pool_counts=np.where(members, 0.0, state.pool_counts), **out,
-    )  # fmt: skip
+    pool_sums, pool_counts = np.where(members, 0.0, state.pool_sums), np.where(members, 0.0, state.pool_counts)
+    return replace(state, pending=pending, pool_sums=pool_sums, pool_counts=pool_counts)
+
+
+def _columns(calibration: Calibration, names: Collection[str]) -> Flags:
+    """Which of the calibration's columns are these."""
+    columns = calibration.shape.layout.columns
+    unknown = sorted(set(names) - {column.name for column in columns})
+    if unknown:
+        raise ValueError(f"evidence: no column {unknown[0]!r} in this calibration")
+    return np.array([column.name in names for column in columns], bool)
+
+
+def _streams(calibration: Calibration, columns: Flags) -> Flags:
+    """Which streams are theirs."""
+    mine: Flags = columns[np.array([s.column for s in calibration.shape.streams], np.int64)]
+    return mine
 
 
 def carried(warm: State, after: Calibration, state: State, before: Calibration) -> State:

@@ -22,6 +22,7 @@ _ANEW = (
     "known (twelve windows where those are longer)."
 )
 _PASSING = "Known and passing: a holiday, a sale, a test. Until it is over this wakes nobody, nor when it comes again."
+_MENDED = "It broke and has been mended. What this is about is judged again from the next window that begins; all else is meanwhile."
 # what raincheck does about an answer to a page, to a ticket, to a rule's incident (monitor.life)
 MEANINGS: Final[dict[AnswerKind, tuple[str, str, str]]] = {
     "false": (
@@ -31,10 +32,9 @@ MEANINGS: Final[dict[AnswerKind, tuple[str, str, str]]] = {
         "Nothing was wrong. Rules learn nothing: while this one is broken, it speaks again.",
     ),
     "fixed": (
-        "It broke and has been mended. These windows are never learnt from. The window that is still open is judged as well, and may page "
-        "once more if most of it is broken.",
-        "It broke and has been mended. If it has not, it is told again.",
-        "It broke and has been mended. If it is still broken, the rule speaks again.",
+        f"{_MENDED} These windows are never learnt from. If it is broken still, it pages again.",
+        f"{_MENDED} If it is broken still, it is told again.",
+        f"{_MENDED} If it is broken still, the rule speaks again.",
     ),
     "normal": (_ANEW, _ANEW, "It stays like this. Rules learn nothing: mend them in the configuration, or this one speaks again."),
     "expected": (f"{_PASSING} It is never learnt from.", _PASSING, _PASSING),

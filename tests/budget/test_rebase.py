@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -190,6 +190,24 @@ def test_adopting_forgets_the_moved_columns_and_nothing_else(chain: Chain, rebas
     assert other.unpack(adopted.pack()).pack() == adopted.pack()
     with pytest.raises(ValueError, match="no column 'f9'"):
         other.adopt(state, ["f9"])
+
+
+def test_emptying_drops_open_blocks_and_nothing_else(chain: Chain, live: Live) -> None:
+    state = after_some_windows(chain, live)
+    found, zero = chain.emptied(state, MOVED), chain.zero()
+    moved = np.array([c.name in MOVED for c in chain.calibration.shape.layout.columns])
+    assert (state.pending.first_ms[:, moved] >= 0).any(), "there must have been an open block to drop"
+    assert (found.pending.first_ms[:, moved] == -1).all()
+    np.testing.assert_array_equal(found.pending.first_ms[:, ~moved], state.pending.first_ms[:, ~moved])
+    kept = replace(found, pending=state.pending, pool_sums=state.pool_sums, pool_counts=state.pool_counts)
+    assert kept.pack() == state.pack()
+    members = np.isin(chain.calibration.pool.members, [i for i, s in enumerate(chain.calibration.shape.streams) if moved[s.column]])
+    assert state.pool_counts[:, members].any()
+    assert not found.pool_counts[:, members].any()
+    np.testing.assert_array_equal(found.pool_sums[:, ~members], state.pool_sums[:, ~members])
+    assert chain.emptied(state, ()).pack() == state.pack()
+    everything = chain.emptied(state, [c.name for c in chain.calibration.shape.layout.columns])
+    np.testing.assert_array_equal(everything.pending.counts, zero.pending.counts)
 
 
 def test_from_alarm_to_calm(chain: Chain, calibration: Calibration, live: Live) -> None:

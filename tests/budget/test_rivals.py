@@ -204,6 +204,11 @@ HANDLING: list[tuple[str, Handle, Holds]] = [
     ("reset", lambda c, s, _: c.reset(s), lambda s: not s.sums.any()),
     ("freeze", lambda c, s, r: c.freeze(s, r.leads), lambda s: bool(s.held.any())),
     ("thaw", lambda c, s, r: c.thaw(c.freeze(s, r.leads)), lambda s: not s.held.any() and not s.sums.any()),
+    (
+        "emptied",
+        lambda c, s, _: c.emptied(s, [k.name for k in c.calibration.shape.layout.columns]),
+        lambda s: (s.pending.first_ms == -1).all(),
+    ),
     ("adopt", lambda c, s, _: c.adopt(replace(s, name="before")), lambda s: s.name != "before"),
 ]
 

@@ -93,8 +93,8 @@ class Life:
         (found,) = [i for i in self.incidents() if i.resolved_ms is None]
         return found
 
-    def answer(self, kind: AnswerKind, incident: Incident | None = None, **more: Any) -> None:
-        self.walk.engine.answer(incident or self.page(), Answer(kind, "someone", "", 0, **more))
+    def answer(self, kind: AnswerKind, incident: Incident | None = None, at_ms: int = 0, **more: Any) -> None:
+        self.walk.engine.answer(incident or self.page(), Answer(kind, "someone", "", at_ms, **more))
         self.walk.settle()
 
     def statuses(self, hours: int) -> list[str]:
@@ -167,6 +167,41 @@ def test_real_and_fixed_pages_again_if_it_was_not(life: Life) -> None:
     life.answer("fixed")
     life.go(20, x=1.0)
     assert len(life.incidents()) == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "hours", "because"),
+    [
+        (1.0, 4, "most of the window in which it was mended is broken still"),
+        (2.0, 7, "a block of twelve hours, half of it broken, ends five hours after the answer"),
+        (4.0, 18, "and what lies beyond all cells, weighed by the pooled streams as well"),
+    ],
+)
+def test_what_was_mended_pages_nobody_again(size: float, hours: int, because: str, life: Life) -> None:
+    life.go(hours, x=size)
+    life.answer("fixed", at_ms=life.now_ms + HOUR_MS // 2)
+    life.go(1, x=0.8 * size)
+    life.go(36)
+    assert len(life.incidents()) == 1, because
+    assert not {"unknown", "page"} & {*life.statuses(37)}, "the first without x, and all of them judged"
+    life.go(8, x=size)
+    assert len(life.incidents()) == 2, "it is watched on"
+
+
+def test_beside_what_was_mended_all_else_is_judged(life: Life) -> None:
+    life.go(6, x=1.0)
+    life.answer("fixed", at_ms=life.now_ms + HOUR_MS + HOUR_MS // 2)
+    life.go(2, x=1.0, y=3.0)
+    assert [s.name for s in life.page().subjects] == ["y"]
+
+
+def test_a_backlog_is_judged_however_late_the_answer_is(life: Life) -> None:
+    life.go(8, x=2.0)
+    answered_ms = life.now_ms
+    life.answer("fixed", at_ms=answered_ms + 30 * DAY_MS)
+    life.go(5, x=2.0)
+    assert life.page().opened_ms > answered_ms + 3 * HOUR_MS, "two windows are open while records come on time, a third is on its way"
+    assert life.walk.engine.standings["m"].calendar[0].until_ms < answered_ms + 3 * HOUR_MS
 
 
 def test_the_new_normal_is_normal_and_what_leaves_it_is_not(life: Life) -> None:

@@ -284,6 +284,27 @@ def _first(life: Life) -> Any:
     return Checkpoint("shop", 0, "", Snapshot())
 
 
+@pytest.mark.parametrize("late_ms", [HOUR_MS // 2, 30 * 24 * HOUR_MS])
+def test_what_an_answer_kept_from_being_judged_is_not_judged_again(late_ms: int, tmp_path: Path) -> None:
+    """Mended, said its owner, and broken on: the second page comes after the windows that had begun, and reproduces."""
+    run = Life(tmp_path)
+    run.send(range(LEARNT + 20))
+    run.send(range(LEARNT + 20, LEARNT + 24), shifted=3)
+    run.read()
+    first, engine = run.open_page(), run.rounds.engine
+    at_ms = (engine.standings["shop"].next_ms or 0) + late_ms
+    run.rounds.submit(lambda: engine.answer(first.id, Answer("fixed", "someone", "wiped", at_ms)))
+    run.read()
+    run.restart()
+    run.send(range(LEARNT + 24, LEARNT + 40), shifted=3)
+    run.read()
+    second = run.open_page()
+    assert second.onset_ms > (first.resolved_ms or first.opened_ms)
+    found = run.reproduce(second.id)
+    assert (found.outcome, found.parts, found.why) == ("same", "", "")
+    run.store.close()
+
+
 def test_from_a_recording_in_any_order(life: Life, tmp_path: Path) -> None:
     """One partition stands after the other in the file: what is not yet wanted is held back, nothing waits for ever."""
     source, path = life.source(2000), tmp_path / "all.jsonl.gz"

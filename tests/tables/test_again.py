@@ -21,6 +21,8 @@ from monitor.verdict import Subject
 
 NOW = 700 * DAY_MS + 5 * HOUR_MS  # a Thursday, five in the morning
 ONSET, OPENED = NOW - 3 * HOUR_MS, NOW - HOUR_MS
+WINDOW = 5 * 60_000
+POOLED = (Subject("x", "inputs", "location, all together", "up", 1.0, "sd", 1.0, ONSET),)
 
 
 def model(**more: Any) -> Model:
@@ -48,9 +50,9 @@ def incident(**more: Any) -> Incident:
     return replace(Incident("i", "m", "team", "page", "statistical", OPENED, ONSET, (subject,), 5.0, 4.0, "it moved"), **more)
 
 
-def after(kind: AnswerKind, standing: Standing | None = None, *, on: Incident | None = None, **more: Any) -> Standing:
+def after(kind: AnswerKind, standing: Standing | None = None, *, on: Incident | None = None, at_ms: int = NOW + 5, **more: Any) -> Standing:
     start = standing or Standing(stage="judging", next_ms=NOW)
-    return answered(model(), start, on or incident(), Answer(kind, "someone", "", NOW + 5, **more))[2]
+    return answered(model(), start, on or incident(), Answer(kind, "someone", "", at_ms, **more))[2]
 
 
 def planned(standing: Standing, days: float = 40, *opened: Incident, at: int = NOW, **more: Any) -> tuple[str, Standing]:
@@ -139,6 +141,28 @@ MUTED: list[tuple[str, Standing, int, set[str], str]] = [
         {"x"},
         "it comes every week",
     ),
+    ("fixed", after("fixed"), NOW, {"x"}, "this window was open when it was mended"),
+    ("fixed, the next window", after("fixed"), NOW + WINDOW, set(), "it began after the answer"),
+    ("fixed, answered in the next", after("fixed", at_ms=NOW + WINDOW), NOW + WINDOW, {"x"}, "at its very beginning counts as begun"),
+    ("fixed, days behind", after("fixed", at_ms=NOW + DAY_MS), NOW + 2 * WINDOW, {"x"}, "a minute late is on time, and one is on its way"),
+    (
+        "fixed, days behind, and on",
+        after("fixed", at_ms=NOW + DAY_MS),
+        NOW + 3 * WINDOW,
+        set(),
+        "a backlog is judged, or it would be silent",
+    ),
+    ("fixed, of another time", after("fixed", at_ms=NOW - 1), NOW, set(), "a record from after the answer"),
+    ("fixed, all together", after("fixed", on=incident(subjects=POOLED)), NOW, {"x", "frame", "prediction"}, "nobody carries it alone"),
+    ("fixed, a rule", after("fixed", on=incident(kind="rule")), NOW, {"x"}, "part of a window may break a rule, too"),
+    (
+        "fixed, silence",
+        after("fixed", on=incident(kind="rule", subjects=())),
+        NOW,
+        set(),
+        "it is about no subject, and nothing is muted for it",
+    ),
+    ("fixed, long closed", after("fixed", on=incident(resolved_ms=OPENED)), NOW, set(), "nothing of it is open"),
     ("announced", replace(WATCHED, calendar=(Expected(NOW, NOW + 9, subjects=("frame",)),)), NOW, {"frame"}, "only its subjects"),
     (
         "within a window",

@@ -147,9 +147,10 @@ def test_the_evidence_of_an_open_page_and_what_stands_since_are_not_taken_for_on
     assert f"{now} now; page: once in 90 days" in read(client, "/").text
 
 
-def test_who_answers_fixed_is_told_of_the_window_that_is_still_open() -> None:
+def test_who_answers_fixed_is_told_when_it_is_judged_again() -> None:
     (meaning,) = [meaning for kind, _, meaning in choices(PAGE) if kind == "fixed"]
-    assert "The window that is still open is judged as well, and may page once more if most of it is broken." in meaning
+    assert "judged again from the next window that begins" in meaning
+    assert "If it is broken still, it pages again." in meaning
 
 
 def test_a_line_farther_out_than_the_budget_is_explained(client: httpx.Client) -> None:
