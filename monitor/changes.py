@@ -12,18 +12,21 @@ from typing import Any, Literal
 from monitor.alert import Alert
 from monitor.incident import Incident
 from monitor.pane import Pane, PaneKey
+from monitor.tears import Tear
 from monitor.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far one partition has been read: where it goes on, its newest event time (None: nothing yet), records so far, and the event
-    time that waits to be confirmed (monitor.lateness)."""
+    """How far one partition has been read: where it goes on, its newest event time (None: nothing yet), records so far, the event
+    time that waits to be confirmed (monitor.lateness), whether it cannot be read on, and where records of it were lost unread."""
 
     next_offset: int
     mark_ms: int | None
     records: int = 0
     suspect_ms: int | None = None
+    unreadable: bool = False
+    tears: tuple[Tear, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +112,10 @@ class Checkpoint:
     """From where one model's verdicts can be computed again: the state just before its window at `at_ms` is closed.
 
     `snapshot` holds that model's panes, evidence and open incidents, and the positions of all partitions; of references
-    only the name (`reference`, "" before there is one), since the store keeps them by name. `unreadable`: partitions that
-    were not waited for.
+    only the name (`reference`, "" before there is one), since the store keeps them by name.
     """
 
     model: str
     at_ms: int
     reference: str
     snapshot: Snapshot
-    unreadable: tuple[str, ...] = ()

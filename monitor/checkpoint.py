@@ -19,7 +19,12 @@ from monitor.watermark import Position
 
 def mark_of(position: Position) -> Mark:
     """What a store keeps of a partition's position."""
-    return Mark(position.next_offset, position.mark_ms, position.records, position.suspect_ms)
+    return Mark(position.next_offset, position.mark_ms, position.records, position.suspect_ms, position.unreadable, position.tears)
+
+
+def position_of(mark: Mark) -> Position:
+    """A partition as it goes on after a restart."""
+    return Position(mark.next_offset, mark.mark_ms, mark.records, mark.suspect_ms, unreadable=mark.unreadable, tears=mark.tears)
 
 
 def checkpoint(
@@ -34,8 +39,7 @@ def checkpoint(
         incidents={i.id: i for i in incidents if i.model == model},
         next_input=next_input,
     )
-    unreadable = tuple(sorted(name for name, position in positions.items() if position.unreadable))
-    return Checkpoint(model, standing.next_ms or 0, reference.name if reference is not None else "", mine, unreadable)
+    return Checkpoint(model, standing.next_ms or 0, reference.name if reference is not None else "", mine)
 
 
 def crosses(models: Iterable[Model], before_ms: int | None, now_ms: int) -> bool:

@@ -16,7 +16,7 @@ from monitor import again
 from monitor.alert import Alert
 from monitor.batch import Slice
 from monitor.changes import Changes, InputRow, Outcome, ReferenceRow, Snapshot
-from monitor.checkpoint import checkpoint, crosses, mark_of
+from monitor.checkpoint import checkpoint, crosses, mark_of, position_of
 from monitor.distribution import beside
 from monitor.evidence import Evidence
 from monitor.fold import Fold
@@ -24,14 +24,15 @@ from monitor.incident import Answer, Incident
 from monitor.judge import TREND, judge, latch_of, looked_back
 from monitor.learning import Due, FirstStep, Learned, first_step, learnt_share, window_row
 from monitor.life import answered, expecting, overtaken
-from monitor.open_windows import MOST_EMPTY, OpenWindows
+from monitor.open_windows import OpenWindows
 from monitor.pane import Folded
 from monitor.plan import DAY_MS, Model, Plan
 from monitor.reference import Reference
 from monitor.restoring import restored
 from monitor.rules import breaches, with_values
 from monitor.standing import Expected, Standing
-from monitor.watermark import Position, Watermark
+from monitor.tears import Reader
+from monitor.watermark import Watermark
 
 # One partition may run so many windows ahead of another: bounds what is open, and is far enough that polls do not take turns.
 MOST_AHEAD = 48
@@ -73,7 +74,9 @@ class Engine:
         for (model, _), n in folded.late.items():
             self._changes.counts[model, "late"] += n
         self._changes.outcomes += [Outcome(*outcome) for outcome in folded.outcomes]
-        self.watermark.advance(folded.partition, folded.next_offset, folded.mark_ms, arrival_ms, records, folded.suspect_ms)
+        if records:
+            self.unblocked(folded.partition)
+        self.watermark.advance(folded, arrival_ms, records)
         self._mark(folded.partition)
         self.close()
 
@@ -84,30 +87,43 @@ class Engine:
         self.watermark.assign(new)
         if new:
             self._input("assigned", "", 0, {"starts": new})
-            self._changes.marks |= {name: mark_of(self.watermark.positions[name]) for name in new}  # or a restart would begin elsewhere
+            self._mark(*new)  # or a restart would begin elsewhere
 
     def moved(self, partition: str, next_offset: int) -> None:
         """A partition goes on elsewhere than after its last slice: saved with the count of what that cost, or it would be counted again."""
-        if self.watermark.partial({partition} & self.watermark.positions.keys()):
-            self._input("unblocked", "", 0, {"partition": partition})  # it is waited for again, from where it stood
+        if self.watermark.stuck(partition) != next_offset:  # a restart comes to the batch that stopped it again
+            self.unblocked(partition)
         if self.watermark.move(partition, next_offset):
             self._mark(partition)
 
+    def torn(self, partition: str, next_offset: int, why: str, at_ms: int) -> None:
+        """Records of this partition were lost unread, and it goes on there: windows that may have held them are partial (monitor.tears)."""
+        self._input("torn", "", at_ms, {"partition": partition, "next_offset": next_offset, "why": why})
+        self.watermark.tear(partition, why, at_ms, self._readers(partition))
+        self.moved(partition, next_offset)
+        self._mark(partition)
+
     def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
-        """The logs behind these partitions are others now, or were cut: their offsets begin anew, what was counted stays."""
+        """The logs behind these partitions are others now: their offsets begin anew, what was counted stays, what was unread is lost."""
         names = sorted(partitions)
-        for name in self.watermark.restart(names):
-            self.fold.forget(name)
-            self._changes.marks[name] = None
-        for name in names:
-            self._mark(name)
         self._input("restart", "", at_ms, {"partitions": names, "why": why})
+        gone = self.watermark.restart(names, why, at_ms, self._readers(names[0]))
+        for name in gone:
+            self.fold.forget(name)
+        self._mark(*names, *gone)
 
     def blocked(self, partition: str, why: str, at_ms: int) -> None:
         """A batch of this partition cannot be opened: windows close without it, marked as partial, and its models' owners hear of it."""
-        self.watermark.blocked(partition)
-        self._input("blocked", "", at_ms, {"partition": partition, "why": why})
+        if self.watermark.block(partition):
+            self._input("blocked", "", at_ms, {"partition": partition, "why": why})
+            self._mark(partition)
         self.close()
+
+    def unblocked(self, partition: str) -> None:
+        """It can be read again, and is waited for from where it stood."""
+        if self.watermark.unblock(partition):
+            self._input("unblocked", "", 0, {"partition": partition})
+            self._mark(partition)
 
     def lost(self, stream: str, reason: str, n: int) -> None:
         """Records that the source could not hand out, for the account."""
@@ -229,8 +245,7 @@ class Engine:
         """Everything that changed since the last drain; the engine keeps nothing of it."""
         changes, self._changes = self._changes, Changes()
         changes.panes = self.windows.drain()
-        for model in sorted(self._stale):
-            changes.evidence[model] = self._packed(model)
+        changes.evidence = {m: replace(self.standings[m], chain=self.state_of(m)).pack() for m in sorted(self._stale)}
         for model in sorted(self._day_ended):
             changes.checkpoints.append(checkpoint(
                 model, self.standings[model], changes.evidence[model], self.references.get(model), self.windows,
@@ -254,7 +269,7 @@ class Engine:
 
     def positions(self) -> dict[str, int]:
         """Where each partition goes on."""
-        return {name: position.next_offset for name, position in self.watermark.positions.items()}
+        return {name: position.next_offset for name, position in self.watermark.positions.items() if position.placed}
 
     def low_ms(self, model: str) -> int | None:
         """Event time that all of the model's partitions have passed."""
@@ -281,32 +296,19 @@ class Engine:
 
     def _close_until(self, model: Model, end_ms: int) -> None:
         while model.name not in self._due:
-            standing = self.standings[model.name]
-            start = standing.next_ms
-            if standing.stage == "gathering" and start is not None and self.windows.far(model, start):
-                start, standing = None, replace(standing, events=0, last_events_ms=None)  # that was a clock before it was set
-            if start is None:
-                start, strays = self.windows.begin(model, end_ms)
-                self._changes.counts.update({(model.name, "late"): strays} if strays else {})
-                if start is None or start + model.window_ms > end_ms:
-                    return
-                standing = replace(standing, origin_ms=start)
-            if start + model.window_ms > end_ms:
-                return
-            quiet = start - (standing.last_events_ms or start)
-            if quiet >= MOST_EMPTY * model.window_ms and not self.windows.has(model.name, start):
-                to = min(self.windows.first_start(model.name) or end_ms, end_ms) // model.window_ms * model.window_ms
-                self.standings[model.name] = replace(standing, next_ms=to)
+            step = self.windows.step(model, self.standings[model.name], end_ms)
+            self._changes.counts.update({(model.name, reason): n for reason, n in step.counts.items()})
+            if step.start_ms is not None:
+                self._close(model, step.standing, step.start_ms)
+            elif "windows_jumped" in step.counts:
+                self.standings[model.name] = step.standing
                 self._stale.add(model.name)
-                self._changes.counts[model.name, "windows_jumped"] += (to - start) // model.window_ms
-                if to == start:
-                    return
-                continue
-            self._close(model, replace(standing, next_ms=start + model.window_ms), start)
+            else:
+                return
 
     def _close(self, model: Model, standing: Standing, start_ms: int) -> None:
         reference = self.references.get(model.name)
-        merged = self.windows.close(model, start_ms, tuple(self.watermark.partial(self._gates(model.name))))
+        merged = self.windows.close(model, start_ms, self.watermark.lacks(model, self._gates(model.name), start_ms))
         window = merged.window
         judging = standing.stage == "judging" and reference is not None and reference.calibration is not None
         if judging and reference is not None and start_ms < reference.until_ms:
@@ -366,20 +368,22 @@ class Engine:
         streams = set(self.plan.gating_streams(model))
         return [p for p in self.watermark.positions if p.rpartition("/")[0] in streams]
 
-    def _mark(self, partition: str) -> None:
-        self._changes.marks[partition] = mark_of(self.watermark.positions[partition])
+    def _readers(self, partition: str) -> list[Reader]:
+        names = [name for name in self.plan.models if partition.rpartition("/")[0] in self.plan.gating_streams(name)]
+        return [(self.plan.models[name], self.standings[name].next_ms) for name in names]
+
+    def _mark(self, *partitions: str) -> None:
+        at = self.watermark.positions
+        self._changes.marks |= {name: mark_of(at[name]) if name in at else None for name in partitions}
 
     def _input(self, kind: str, model: str, at_ms: int, body: dict[str, Any]) -> None:
         self._changes.inputs.append(InputRow(self._next_input, kind, model, at_ms, {**body, "offsets": self.positions()}))
         self._next_input += 1
 
-    def _packed(self, model: str) -> bytes:
-        return replace(self.standings[model], chain=self.state_of(model)).pack()
-
     def _restore(self, snapshot: Snapshot) -> None:
         self._next_input = snapshot.next_input
         for partition, mark in snapshot.marks.items():
-            self.watermark.positions[partition] = Position(mark.next_offset, mark.mark_ms, mark.records, mark.suspect_ms)
+            self.watermark.positions[partition] = position_of(mark)
             if mark.mark_ms is not None:
                 self.fold.resume(partition, mark.mark_ms, mark.suspect_ms)
         found = restored(self.plan, snapshot)
@@ -387,10 +391,9 @@ class Engine:
         for reference, chain in found.references.values():
             self.install(reference, chain)
         self.windows.restore(found.panes)
-        self._stale.clear()
+        self._stale = set(found.changed)
         self._changes = found.changes()
         for name, before in sorted(found.changed.items()):
-            self._stale.add(name)
             self._input("plan_change", name, 0, {"before": before, "now": self.plan.models[name].digest})
         for name, standing in sorted(self.standings.items()):
             if standing.next_ms is not None:

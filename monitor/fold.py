@@ -11,7 +11,7 @@ from detectors.cuts import Cuts
 from monitor.batch import Batch, Ints, Slice, Texts
 from monitor.columns import Source, expand, sources, subset
 from monitor.counting import Counting, Groups
-from monitor.lateness import NOTHING, earlier_marks
+from monitor.lateness import NOTHING, walked
 from monitor.pane import Folded, Pane, PaneKey
 from monitor.plan import Model, Plan
 from monitor.segments import segment_codes
@@ -58,16 +58,15 @@ class Fold:
     def fold(self, piece: Slice) -> Folded:
         """Panes of one slice; slices of one partition come in offset order."""
         batches = [batch for batch in piece.batches if len(batch)]
-        mark = self._marks.get(piece.partition, NOTHING)
-        earlier, mark, suspect = earlier_marks(batches, mark, self._suspects.get(piece.partition))
-        self._suspects[piece.partition] = suspect
+        way = walked(batches, self._marks.get(piece.partition, NOTHING), self._suspects.get(piece.partition))
+        mark, self._suspects[piece.partition] = way.mark, way.suspect
         if mark != NOTHING:
             self._marks[piece.partition] = mark
         panes: dict[PaneKey, Pane] = {}
         late: Counter[tuple[str, int]] = Counter()
         counts: Counter[tuple[str, str]] = Counter()
         outcomes: list[tuple[str, str, int, str]] = []
-        for batch, marks in zip(batches, earlier, strict=True):
+        for batch, marks in zip(batches, way.earlier, strict=True):
             model = self._plan.models.get(batch.model)
             if model is None:
                 counts["", "other_shard"] += len(batch)
@@ -78,8 +77,9 @@ class Fold:
             else:
                 self._fold_batch(model, _timely(model, batch, marks, late), panes, counts)
         return Folded(
-            piece.partition, piece.next_offset, None if mark == NOTHING else mark, panes, dict(late), dict(counts), tuple(outcomes), suspect
-        )
+            piece.partition, piece.next_offset, None if mark == NOTHING else mark, panes, dict(late), dict(counts), tuple(outcomes),
+            way.suspect, way.first,
+        )  # fmt: skip
 
     def _fold_batch(self, model: Model, batch: Batch, panes: dict[PaneKey, Pane], counts: Counter[tuple[str, str]]) -> None:
         """Folds events that are in time; those of windows under different cells part here."""

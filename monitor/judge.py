@@ -236,7 +236,8 @@ def _verdict(model: Model, window: Closed, status: Status, reference: str, *, ev
     return Verdict(
         id=verdict_id(model.name, window.start_ms), model=model.name, start_ms=window.start_ms, end_ms=window.end_ms, status=status,
         events=window.events, evidence=evidence, threshold=threshold, subjects=subjects, onset_ms=onset_ms, reason=reason,
-        partial=bool(window.unreadable), plan=model.digest, reference=reference, versions=window.versions,
+        partial=bool(window.lacks), plan=model.digest, reference=reference, versions=window.versions,
+        lacks=tuple(f"{partition}: {why}" for partition, why in window.lacks),
     )  # fmt: skip
 
 

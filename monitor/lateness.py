@@ -12,6 +12,7 @@ the same. A broker's stamp is no reason to trust more: a topic that was filled a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,15 +23,26 @@ NOTHING = -(2**62)  # no event yet: nothing is late
 JUMP_MS = DAY_MS
 
 
-def earlier_marks(batches: Sequence[Batch], mark: int, suspect: int | None = None) -> tuple[list[Ints], int, int | None]:
-    """Per batch and event how far the partition had got before it; then the mark and the suspect after all of them.
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """One slice's way through event time: per batch and event how far the partition had got before it (`earlier`); `mark` and `suspect`
+    after all of them; `first` is the first event, if one did, that moved the partition on, or stood where it was, and left no suspect."""
+
+    earlier: list[Ints]
+    mark: int
+    suspect: int | None
+    first: int | None = None
+
+
+def walked(batches: Sequence[Batch], mark: int, suspect: int | None = None) -> Walked:
+    """How a slice moves its partition.
 
     `mark` and `suspect` (event times, ms) are those after earlier slices: the newest believed event time, and the event that
     would have moved it too far, or that is all the mark stands on (then they are equal). Batches of one slice may be
     interleaved: `seq` orders them.
     """
     if not batches:
-        return [], mark, suspect
+        return Walked([], mark, suspect)
     if len(batches) == 1:
         order, times = None, batches[0].time_ms
     else:
@@ -40,18 +52,19 @@ def earlier_marks(batches: Sequence[Batch], mark: int, suspect: int | None = Non
     earlier, newest = running[:-1], int(running[-1])
     young = suspect is not None and suspect == mark
     if mark == NOTHING or (young and times[0] < mark - JUMP_MS) or (times > earlier + JUMP_MS).any():
-        earlier, newest, suspect = _one_by_one(times, mark, suspect)
+        earlier, newest, suspect, first = _one_by_one(times, mark, suspect)
     else:
-        suspect = None
+        suspect, at = None, int((times >= earlier).argmax())
+        first = int(times[at]) if times[at] >= earlier[at] else None
     if order is None:
-        return [earlier], newest, suspect
+        return Walked([earlier], newest, suspect, first)
     placed = np.empty(len(times), dtype=np.int64)
     placed[order] = earlier
-    return np.split(placed, np.cumsum([len(b) for b in batches])[:-1]), newest, suspect
+    return Walked(np.split(placed, np.cumsum([len(b) for b in batches])[:-1]), newest, suspect, first)
 
 
-def _one_by_one(times: Ints, mark: int, suspect: int | None) -> tuple[Ints, int, int | None]:
-    earlier = np.empty(len(times), dtype=np.int64)
+def _one_by_one(times: Ints, mark: int, suspect: int | None) -> tuple[Ints, int, int | None, int | None]:
+    earlier, first = np.empty(len(times), dtype=np.int64), None
     for i, time in enumerate(times.tolist()):
         earlier[i] = mark
         if mark == NOTHING:
@@ -65,4 +78,6 @@ def _one_by_one(times: Ints, mark: int, suspect: int | None) -> tuple[Ints, int,
         else:  # a partition that brings less than an event a day is believed one event later
             low, high = min(suspect, time), max(suspect, time)
             mark, suspect = (high, None) if high <= low + JUMP_MS else (low, high)
-    return earlier, mark, suspect
+        if first is None and suspect is None and time >= earlier[i]:
+            first = mark
+    return earlier, mark, suspect, first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from detectors.cuts import Cuts
@@ -15,6 +15,7 @@ from monitor.pane import Folded, Pane, PaneKey
 from monitor.plan import Model
 from monitor.rules import Closed
 from monitor.segments import overflow
+from monitor.standing import Standing
 
 # Garbage time stamps open a window each; nobody's partitions are months of windows apart.
 MOST_OPEN = 10_000
@@ -29,6 +30,16 @@ class Merged:
 
     window: Closed
     summaries: Mapping[str, Summary]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What comes next for a model: its `standing` then and the window to be closed (`start_ms`; None: there is none yet, or `counts` says
+    how many were jumped over). `counts`, by reason, is what was left out on the way."""
+
+    standing: Standing
+    start_ms: int | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class OpenWindows:
@@ -84,6 +95,24 @@ class OpenWindows:
             self._forget(full)
             self._put((partition, shared), pane)
 
+    def step(self, model: Model, standing: Standing, end_ms: int) -> Step:
+        """What the model does next when all of its partitions have passed `end_ms` and its lateness."""
+        start, counts = standing.next_ms, {}
+        if standing.stage == "gathering" and start is not None and self.far(model, start):
+            start, standing = None, replace(standing, events=0, last_events_ms=None)  # that was a clock before it was set
+        if start is None:
+            start, strays = self.begin(model, end_ms)
+            counts = {"late": strays} if strays else {}
+            if start is not None:
+                standing = replace(standing, origin_ms=start)
+        if start is None or start + model.window_ms > end_ms:
+            return Step(standing, None, counts)
+        quiet = start - (standing.last_events_ms or start)
+        if quiet >= MOST_EMPTY * model.window_ms and not self.has(model.name, start):
+            to = min(self.first_start(model.name) or end_ms, end_ms) // model.window_ms * model.window_ms
+            return Step(replace(standing, next_ms=to), None, {"windows_jumped": (to - start) // model.window_ms} if to > start else {})
+        return Step(replace(standing, next_ms=start + model.window_ms), start, counts)
+
     def begin(self, model: Model, end_ms: int) -> tuple[int | None, int]:
         """Where a model begins whose partitions have all passed `end_ms` and its lateness, and how many events were left out for it.
 
@@ -132,7 +161,7 @@ class OpenWindows:
     def last_start(self, model: str) -> int | None:
         return max(self._panes[model], default=None)
 
-    def close(self, model: Model, start_ms: int, unreadable: tuple[str, ...] = ()) -> Merged:
+    def close(self, model: Model, start_ms: int, lacks: tuple[tuple[str, str], ...] = ()) -> Merged:
         """Takes the window's panes out and merges them in sorted key order, over partitions and versions.
 
         With frozen cells everything is counted in them; before, summaries are reduced to what the record keeps.
@@ -158,7 +187,7 @@ class OpenWindows:
         leading = "inputs" if any(column.role == "inputs" for column in model.columns) else "predictions"
         window = Closed(
             model.name, start_ms, start_ms + model.window_ms, events[leading], cells,
-            versions=tuple(sorted(versions)), unreadable=unreadable, version=_leader(versions),
+            versions=tuple(sorted(versions)), lacks=lacks, version=_leader(versions),
         )  # fmt: skip
         return Merged(window, {} if cuts is not None else {name: _reduced(s) for name, s in summaries.items()})
 

@@ -39,7 +39,7 @@ class Folded:
     `mark_ms` is the partition's newest event time so far, None before its first event (lateness is subtracted where it is
     judged); `late` counts events per model and window start that came after their window had been left behind in this
     partition; `counts` everything else worth telling, above all what was not folded, by (model or "", reason); `suspect_ms` an event
-    time that waits to be confirmed (monitor.lateness).
+    time that waits to be confirmed, `first_ms` the slice's first one that moved the partition on (monitor.lateness).
     """
 
     partition: str
@@ -50,3 +50,4 @@ class Folded:
     counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     outcomes: tuple[tuple[str, str, int, str], ...] = ()  # (model, id, time_ms, value) of late truths, kept for pairing
     suspect_ms: int | None = None
+    first_ms: int | None = None

@@ -27,6 +27,7 @@ def parted(recorded: Verdict, found: Verdict) -> str:
         ("subjects", [_key(s) for s in recorded.subjects], [_key(s) for s in found.subjects]),
         ("sizes", [s.size for s in recorded.subjects], [s.size for s in found.subjects]),
         ("reference", recorded.reference, found.reference),
+        ("partial", recorded.partial, found.partial),
     )
     for name, was, now in table:
         if not _same(was, now):

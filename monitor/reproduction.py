@@ -102,9 +102,6 @@ class _Walk:
             references = {case.model.name: kept.body} if kept is not None else {}
             self.why = "" if kept is not None else f"reference {name} is kept no longer"
         self.engine = Engine(case.plan, replace(snapshot, marks=marks, references=references))
-        for partition in case.checkpoint.unreadable:
-            if case.mine(partition):
-                self.engine.watermark.blocked(partition)
         decoding = replace(whole, streams=case.plan.streams)
         self.codecs = {name: codec_for(decoding, stream) for name, stream in case.plan.streams.items()}
         self.held: defaultdict[str, deque[Records]] = defaultdict(deque)
@@ -159,6 +156,8 @@ class _Walk:
         for partition, queue in self.held.items():
             if partition not in self.engine.watermark.positions:
                 continue  # it joined after the incident, or joins with an input that has not been applied yet
+            if limits is None and self.engine.watermark.positions[partition].unreadable:
+                continue  # it was mended after the incident: records from it would have been an input
             limit = None if limits is None else limits.get(partition, 0)
             while queue and (limit is None or self._position(partition) < limit):
                 head, tail = split(queue.popleft(), limit)
@@ -227,18 +226,9 @@ class _Walk:
     def _apply(self, row: InputRow) -> None:
         """Lets one recorded input take effect again."""
         body, engine, model = row.body, self.engine, self.case.model.name
-        known = engine.watermark.positions
         match row.kind:
-            case "assigned":
-                engine.assign({p: start for p, start in body["starts"].items() if self.case.mine(p)})
-            case "tick":
-                engine.release({p: mark_ms for p, mark_ms in body["released"].items() if p in known})
-            case "blocked" if self.case.mine(body["partition"]):
-                engine.blocked(body["partition"], body["why"], row.at_ms)
-            case "unblocked" if body["partition"] in known:
-                engine.moved(body["partition"], self._position(body["partition"]))
-            case "restart":
-                engine.restart([p for p in body["partitions"] if p in known], body["why"], row.at_ms)
+            case "assigned" | "tick" | "blocked" | "unblocked" | "torn" | "restart":
+                self._place(row)
             case "answer":
                 closed = body["closed"] and msgspec.convert(body["closed"], Incident)
                 if not closed and body["incident"] not in engine.incidents:
@@ -259,6 +249,24 @@ class _Walk:
                 reference, chain = self._reference(body["reference"]) if body["reference"] else (None, b"")
                 leads = msgspec.convert(body["leads"], tuple[Lead, ...])
                 engine.learned(Learned(due, reference, body["reason"], chain, leads))
+
+    def _place(self, row: InputRow) -> None:
+        """Those that are about partitions."""
+        body, engine = row.body, self.engine
+        known = engine.watermark.positions
+        match row.kind:
+            case "assigned":
+                engine.assign({p: start for p, start in body["starts"].items() if self.case.mine(p)})
+            case "tick":
+                engine.release({p: mark_ms for p, mark_ms in body["released"].items() if p in known})
+            case "blocked" if self.case.mine(body["partition"]):
+                engine.blocked(body["partition"], body["why"], row.at_ms)
+            case "unblocked" if body["partition"] in known:
+                engine.unblocked(body["partition"])
+            case "torn" if body["partition"] in known:
+                engine.torn(body["partition"], body["next_offset"], body["why"], row.at_ms)
+            case "restart" if self.case.mine(body["partitions"][0]):  # all of them are of one stream
+                engine.restart(body["partitions"], body["why"], row.at_ms)
 
     def _reference(self, name: str) -> tuple[Reference, bytes]:
         kept = self.store.reference(name)

@@ -183,7 +183,7 @@ class Rounds:
                     "offsets_lost", stream=note.stream, partition=note.partition, start=note.start, stop=note.stop, reason=note.reason
                 )
                 self.engine.lost(note.stream, f"gap_{note.reason}", note.stop - note.start)
-                self.engine.moved(note.partition, note.stop)
+                self.engine.torn(note.partition, note.stop, note.reason, wall.now_ms())
             case Forgotten():
                 log.warning("state_was_lost", by=note.by, had_read=dict(note.offsets), means=NEW_LIFE, right=FIND_IT)
             case Recreated():
@@ -310,4 +310,5 @@ class Rounds:
         for future, value in answered:
             future.set_result(value)
         if changes.marks:
-            self.source.commit({name: mark.next_offset for name, mark in changes.marks.items() if mark is not None})
+            at = self.engine.positions()  # of a topic that was never there nothing can be committed
+            self.source.commit({name: mark.next_offset for name, mark in changes.marks.items() if mark is not None and name in at})

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.plan import Model
+from monitor.watermark import UNREADABLE
 
 # Below this many events a share is an anecdote: one missing value of one would be "100 % missing".
 ENOUGH_EVENTS = 20
@@ -28,7 +29,7 @@ class Closed:
     events: int
     cells: Mapping[str, NDArray[np.int64]]
     versions: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()  # partitions that were not waited for: the window is partial
+    lacks: tuple[tuple[str, str], ...] = ()  # partitions of which events may be missing, each with why: the window is partial
     version: str = ""
 
 
@@ -57,7 +58,7 @@ def breaches(model: Model, window: Closed, seen: frozenset[str], last_events_ms:
         if limit is not None and shares.bad > limit:
             text = f"{shares.bad:.0%} of `{subject}` cannot be read as {shares.kind} ({shares.events} events): has the schema changed?"
             found["invalid", subject] = Breach("invalid", subject, shares.bad, text)
-    for partition in window.unreadable:
+    for partition in (name for name, why in window.lacks if why == UNREADABLE):
         text = f"partition {partition} cannot be read (a damaged batch, or a topic that does not exist), and windows close without it"
         found["unreadable", partition] = Breach("unreadable", partition, 1.0, text)
     silent_for = model.rules.silent_for_ms

@@ -31,7 +31,8 @@ class Verdict:
     """`evidence` and `threshold` are log10 of M and of A, in windows; `events` counts inputs (predictions where there are none).
 
     `status` "unknown" carries a `reason` ("learning", "calibrating", "no events" never: an empty window is ok and cheap).
-    `partial` says that a partition could not be read. `offsets` are next offsets per partition when the window closed.
+    `partial` says that events may be missing from the window, and `lacks` of which partitions and why ("in/0: unreadable", and of those
+    lost unread: "in/0: retention", "poison", "recreated").
     """
 
     id: str
@@ -49,6 +50,7 @@ class Verdict:
     plan: str = ""
     reference: str = ""
     versions: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 def verdict_id(model: str, start_ms: int) -> str:

@@ -7,13 +7,17 @@ a fresh look at the log says that nothing is waiting there: what it brings later
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.plan import DAY_MS
+from monitor import tears
+from monitor.pane import Folded
+from monitor.plan import DAY_MS, Model
+from monitor.tears import Reader, Tear, grain
 
 # Silent this long (arrival time) while other partitions moved ahead: the partition is idle and need not be waited for.
 IDLE_MS = 30_000
+UNREADABLE = "unreadable"  # why a window lacks what a partition holds that cannot be read, beside the reasons of tears
 
 
 @dataclass(slots=True)
@@ -28,6 +32,17 @@ class Position:
     behind_since_ms: int | None = None
     idle: bool = False
     unreadable: bool = False  # a batch in it cannot be opened: it is not waited for, and windows without it are partial
+    tears: tuple[Tear, ...] = ()  # records that were lost before they were read
+
+    @property
+    def placed(self) -> bool:
+        """Is it in a log? False for one that stands for a topic which has never been there."""
+        return not self.unreadable or self.mark_ms is not None or self.next_offset > 0
+
+    @property
+    def believed_ms(self) -> int | None:
+        """The newest event time that no later event can take back (monitor.lateness)."""
+        return None if self.mark_ms == self.suspect_ms else self.mark_ms
 
 
 class Watermark:
@@ -41,43 +56,70 @@ class Watermark:
         for partition, start in starts.items():
             self.positions.setdefault(partition, Position(start))
 
-    def advance(
-        self, partition: str, next_offset: int, mark_ms: int | None, arrival_ms: int, records: int, suspect_ms: int | None = None
-    ) -> None:
+    def advance(self, folded: Folded, arrival_ms: int, records: int) -> None:
         """A slice was folded: the partition is awake."""
-        position = self.positions.setdefault(partition, Position())
-        position.next_offset, position.records = next_offset, position.records + records
-        position.suspect_ms = suspect_ms
-        if mark_ms is not None:
-            position.mark_ms = mark_ms  # lower than before only where a first stamp was wrong (monitor.lateness)
+        position = self.positions.setdefault(folded.partition, Position())
+        position.next_offset, position.records = folded.next_offset, position.records + records
+        position.suspect_ms = folded.suspect_ms
+        if folded.mark_ms is not None:
+            position.mark_ms = folded.mark_ms  # lower than before only where a first stamp was wrong (monitor.lateness)
+        if folded.first_ms is not None:
+            position.tears = tears.closed(position.tears, folded.first_ms)
         if records:
-            position.arrival_ms, position.idle, position.behind_since_ms, position.unreadable = arrival_ms, False, None, False
+            position.arrival_ms, position.idle, position.behind_since_ms = arrival_ms, False, None
 
     def move(self, partition: str, next_offset: int) -> bool:
         """The partition goes on there without a record (a gap, a log that was cut, a topic that has come): is that anything new?"""
         position = self.positions.setdefault(partition, Position())
-        before = position.next_offset, position.unreadable
-        position.next_offset, position.unreadable = next_offset, False
-        return before != (next_offset, False)
+        before, position.next_offset = position.next_offset, next_offset
+        return before != next_offset
 
-    def restart(self, partitions: Collection[str]) -> list[str]:
-        """Their streams' topics are others now: their offsets begin anew. Given are partitions that the new topics no longer have, and
-        that are not waited for any more."""
+    def tear(self, partition: str, why: str, at_ms: int, readers: Sequence[Reader]) -> None:
+        """Records of the partition were lost between what was read and what is read next; `readers` are the models that it gates."""
+        position = self.positions.setdefault(partition, Position())
+        position.tears = tears.added(position.tears, Tear(why, position.believed_ms, at_ms), grain(readers))
+
+    def restart(self, partitions: Sequence[str], why: str, at_ms: int, readers: Sequence[Reader]) -> list[str]:
+        """Their stream's topic is another now: their offsets begin anew, and what the former one held unread is lost. Given are partitions
+        that the new topic no longer has, and that are not waited for any more; the first one that it has stands for what they lost."""
         streams = {name.rpartition("/")[0] for name in partitions}
-        gone = [name for name in self.positions if name.rpartition("/")[0] in streams and name not in partitions]
-        for name in gone:
-            del self.positions[name]
+        before = {name: position for name, position in self.positions.items() if name.rpartition("/")[0] in streams}
+        gone = [name for name in before if name not in partitions]
         for name in partitions:
-            self.positions.setdefault(name, Position()).next_offset = 0
+            position = self.positions.setdefault(name, Position())
+            position.next_offset, position.unreadable = 0, False
+            if name in before:
+                self.tear(name, why, at_ms, readers)
+        heir = self.positions[partitions[0]] if partitions else Position()
+        for name in gone:
+            lost = self.positions.pop(name)
+            for tear in (*lost.tears, Tear(why, lost.believed_ms, at_ms)):
+                heir.tears = tears.added(heir.tears, tear, grain(readers))
         return gone
 
-    def blocked(self, partition: str) -> None:
-        """The partition cannot be read on until someone acts; records from it take that back."""
-        self.positions.setdefault(partition, Position()).unreadable = True
+    def block(self, partition: str) -> bool:
+        """The partition cannot be read on until someone acts; False where that is known."""
+        position = self.positions.setdefault(partition, Position())
+        before, position.unreadable = position.unreadable, True
+        return not before
 
-    def partial(self, partitions: Iterable[str]) -> list[str]:
-        """Those of them that cannot be read."""
-        return sorted(p for p in partitions if self.positions[p].unreadable)
+    def unblock(self, partition: str) -> bool:
+        """The partition can be read, and is waited for from where it stood; False where that is known."""
+        position = self.positions.get(partition, Position())
+        before, position.unreadable = position.unreadable, False
+        return before
+
+    def stuck(self, partition: str) -> int | None:
+        """Where a partition that has been read stands still; None where it does not, or was never there to be read."""
+        position = self.positions.get(partition, Position())
+        return position.next_offset if position.unreadable and position.records else None
+
+    def lacks(self, model: Model, partitions: Iterable[str], start_ms: int) -> tuple[tuple[str, str], ...]:
+        """What the model's window that starts then may lack: partitions, each with why."""
+        at = {name: self.positions[name] for name in partitions}
+        found = {(name, UNREADABLE) for name, position in at.items() if position.unreadable}
+        found |= {(name, tear.why) for name, position in at.items() for tear in position.tears if tear.touches(model, start_ms)}
+        return tuple(sorted(found))
 
     def low_ms(self, partitions: Iterable[str]) -> int | None:
         """Event time that all of these have passed; None while one of them has brought nothing yet, or there are none."""

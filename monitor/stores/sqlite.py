@@ -25,9 +25,9 @@ from monitor.pane import PaneKey
 from monitor.reference import Reference
 from monitor.standing import Standing
 from monitor.stores.holding import durable, hold, moved_aside, refused
-from monitor.stores.packing import pack_checkpoint, pack_pane, unpack_checkpoint, unpack_pane
+from monitor.stores.packing import pack_checkpoint, pack_pane, pack_tears, unpack_checkpoint, unpack_pane, unpack_tears
 from monitor.stores.store import Delivery
-from monitor.stores.tables import FORMAT, TABLES, create, migrate, misshapen, put, rows
+from monitor.stores.tables import FORMAT, OLDER, TABLES, create, migrate, misshapen, put, rows
 from monitor.verdict import Verdict
 
 _encode = msgspec.msgpack.encode
@@ -58,7 +58,10 @@ class SqliteStore:
     def load(self) -> Snapshot:
         try:
             return Snapshot(
-                marks={p: Mark(*row) for p, *row in self._rows("offsets")},
+                marks={
+                    p: Mark(next_offset, mark_ms, records, suspect_ms, bool(unreadable), unpack_tears(tears))
+                    for p, next_offset, mark_ms, records, suspect_ms, unreadable, tears in self._rows("offsets")
+                },
                 panes={
                     (p, PaneKey(model, version, segment, role, start)): unpack_pane(body)
                     for p, model, version, segment, role, start, body in self._rows("panes")
@@ -89,7 +92,8 @@ class SqliteStore:
         for table in ("panes", "windows", "evidence", '"references"', "in_force", "checkpoints"):
             many(f"DELETE FROM {table} WHERE model = ?", [(model,) for model in changes.forgotten])  # noqa: S608 - names from the line above
         marks = {p: m for p, m in changes.marks.items() if m is not None}
-        put(self._db, "offsets", [(p, m.next_offset, m.mark_ms, m.records, m.suspect_ms) for p, m in marks.items()])
+        put(self._db, "offsets", [(p, m.next_offset, m.mark_ms, m.records, m.suspect_ms, int(m.unreadable), pack_tears(m.tears))
+                                  for p, m in marks.items()])  # fmt: skip
         many("DELETE FROM offsets WHERE partition = ?", [(p,) for p in changes.marks.keys() - marks.keys()])
         many("DELETE FROM panes WHERE partition = ? AND model = ? AND version = ? AND segment = ? AND role = ? AND start_ms = ?",
              [(p, *key) for (p, key), pane in changes.panes.items() if pane is None])  # fmt: skip
@@ -99,7 +103,7 @@ class SqliteStore:
         put(self._db, "evidence", list(changes.evidence.items()))
         put(self._db, "references", [(r.name, r.model, r.body, r.chain) for r in changes.references.values()])
         put(self._db, "in_force", [(model, r.name) for model, r in changes.references.items()])
-        put(self._db, "checkpoints", [(c.model, c.at_ms, c.snapshot.next_input, c.reference, pack_checkpoint(c.snapshot, c.unreadable))
+        put(self._db, "checkpoints", [(c.model, c.at_ms, c.snapshot.next_input, c.reference, pack_checkpoint(c.snapshot))
                                       for c in changes.checkpoints])  # fmt: skip
         put(self._db, "incidents", [(i.id, i.model, i.opened_ms, i.resolved_ms, _encode(i)) for i in changes.incidents.values()])
         put(self._db, "answers", [(i.id, a.at_ms, a.kind, a.who, a.note) for i in changes.incidents.values() for a in i.answers])
@@ -152,10 +156,9 @@ class SqliteStore:
             return None
         _, at_ms, next_input, reference, body = found[0]
         try:
-            snapshot, unreadable = unpack_checkpoint(body, next_input)
+            return Checkpoint(model, at_ms, reference, unpack_checkpoint(body, next_input))
         except (ValueError, msgspec.DecodeError) as error:
             raise _corrupt(self.path, str(error)) from error
-        return Checkpoint(model, at_ms, reference, snapshot, unreadable)
 
     def outcomes(self) -> Sequence[tuple[str, str, int, str]]:
         return [(model, key, time_ms, value) for model, key, time_ms, value in self._rows("pairs", "ORDER BY time_ms, model, id")]
@@ -263,16 +266,16 @@ def _open(path: Path, reader: bool) -> sqlite3.Connection:
         if problems != ["ok"]:
             raise _corrupt(path, "; ".join(problems))
         found = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-        if found == ("2",):
-            db = _copied(db) if reader else _kept(db, path.with_name(f"{path.name}.format-2"))
-            migrate(db)
+        if found in OLDER:
+            db = _copied(db) if reader else _kept(db, path.with_name(f"{path.name}.format-{found[0]}"))
+            migrate(db, OLDER[found])
         elif found != (str(FORMAT),):
             raise _corrupt(path, f"format {found[0] if found else 'unknown'}, this release reads {FORMAT}")
         if wrong := misshapen(db):
             raise _corrupt(path, f"{', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} not as written")
         if reader:
             db.execute("PRAGMA query_only = ON")
-    except (sqlite3.DatabaseError, UnicodeError) as error:
+    except (sqlite3.DatabaseError, ValueError) as error:
         db.close()
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:  # nobody should be told to give up a state because its disk is full
             raise refused(path, f"cannot be used ({error})", "a disk that takes writes and has space") from error

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-FORMAT: Final = 3
+from monitor.stores.packing import pack_tears, repacked
+
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class Table:
 TABLES: Final = {
     "meta": Table("key TEXT, value TEXT NOT NULL", "key"),
     "offsets": Table(
-        "partition TEXT, next_offset INTEGER NOT NULL, mark_ms INTEGER, records INTEGER NOT NULL, suspect_ms INTEGER", "partition"
+        "partition TEXT, next_offset INTEGER NOT NULL, mark_ms INTEGER, records INTEGER NOT NULL, suspect_ms INTEGER,"
+        " unreadable INTEGER NOT NULL, tears BLOB NOT NULL",
+        "partition",
     ),
     "panes": Table(
         "partition TEXT, model TEXT, version TEXT, segment TEXT, role TEXT, start_ms INTEGER, body BLOB NOT NULL",
@@ -134,16 +138,35 @@ def misshapen(db: sqlite3.Connection) -> list[str]:
     return sorted(name for name in found.keys() | _schema().keys() if found.get(name) != _schema().get(name))
 
 
-def migrate(db: sqlite3.Connection) -> None:
-    """Format 2, whose rows had no sums, and none of offsets a suspect, becomes this one: all of it in one transaction, or nothing."""
+@dataclass(frozen=True, slots=True)
+class Older:
+    """A format that is migrated: whether its rows had sums, and how rows of the tables that were otherwise become today's."""
+
+    sums: bool
+    rows: dict[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
+
+
+def _checkpoint(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return *row[:4], repacked(row[4])
+
+
+OLDER: Final = {
+    ("2",): Older(sums=False, rows={"offsets": lambda row: (*row, None, 0, pack_tears(())), "checkpoints": _checkpoint}),
+    ("3",): Older(sums=True, rows={"offsets": lambda row: (*row, 0, pack_tears(())), "checkpoints": _checkpoint}),
+}
+
+
+def migrate(db: sqlite3.Connection, older: Older) -> None:
+    """An older format becomes this one: all of it in one transaction, or nothing. ValueError where a row differs from what was written."""
+    names = [name for name in TABLES if name in older.rows or not older.sums]  # the others are as they were
     db.execute("BEGIN IMMEDIATE")
     try:
         for index in _INDEXES:
             db.execute(f"DROP INDEX {index}")
-        for name in TABLES:
+        for name in names:
             db.execute(f'ALTER TABLE "{name}" RENAME TO before')
             db.execute(_schema()[name])
-            put(db, name, db.execute("SELECT *, NULL FROM before" if name == "offsets" else "SELECT * FROM before"))
+            put(db, name, map(older.rows.get(name, tuple), _before(db, name, older)))
             db.execute("DROP TABLE before")
         for index in _INDEXES:
             db.execute(_INDEXES[index])
@@ -153,6 +176,14 @@ def migrate(db: sqlite3.Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _before(db: sqlite3.Connection, name: str, older: Older) -> Iterator[tuple[Any, ...]]:
+    """The rows that an older format wrote, without their sums."""
+    for row in db.execute("SELECT * FROM before"):
+        if older.sums and row[-1] != _sum(name, row[:-1]):
+            raise ValueError(f"a row of {name} differs from what was written (its check sum does not fit)")
+        yield row[:-1] if older.sums else row
 
 
 def _sum(table: str, values: Sequence[Any]) -> int:

@@ -12,10 +12,14 @@ from monitor.stores.sqlite import SqliteStore
 STATES = Path(__file__).with_name("states")
 
 
+def kept(number: str) -> bytes:
+    """A state as an older format kept it: 215 windows, one page that was answered, an announced event, labels, two messages to be sent."""
+    return gzip.decompress((STATES / f"format-{number}.db.gz").read_bytes())
+
+
 @pytest.fixture(scope="session")
 def older() -> bytes:
-    """A state as format 2 kept it: 215 windows, one page that was answered, an announced event, labels, two messages to be sent."""
-    return gzip.decompress((STATES / "format-2.db.gz").read_bytes())
+    return kept("2")
 
 
 @pytest.fixture(scope="session")

@@ -7,20 +7,25 @@ import json
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from monitor.changes import Changes, Mark
+from monitor.changes import Changes, Mark, Snapshot
 from monitor.errors import Corrupt, Misconfigured
 from monitor.stores.export import exported
+from monitor.stores.packing import repacked, unpack_checkpoint
 from monitor.stores.sqlite import SqliteStore, check
 from monitor.stores.tables import FORMAT, TABLES
+from tests.contracts.conftest import STATES, kept
 from tests.contracts.whole_state import everything
 
-STATES = Path(__file__).with_name("states")
+HOUR_MS = 3_600_000
+LAST_MS = 1_768_000_000_000  # after the last window of the kept states
 STEP = 64  # bytes between two flips; fewer than the smallest row, so no row is left out
 
 
@@ -34,25 +39,50 @@ def told_by(path: Path) -> bytes | str:
 # ---- other releases
 
 
-def test_a_state_of_format_2_goes_on_in_this_one(older: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
+@pytest.mark.parametrize("number", ["2", "3"])
+def test_a_state_of_an_older_format_goes_on_in_this_one(number: str, tmp_path: Path) -> None:
+    """The same state as two releases kept it; what verdicts lack is told since."""
+    path, older = tmp_path / "state.db", kept(number)
     path.write_bytes(older)
     wanted = json.loads(gzip.decompress((STATES / "format-2.json.gz").read_bytes()))
     reader = SqliteStore(path, reader=True)
-    assert exported(reader) == wanted
+    assert exported(reader) == {**wanted, "verdicts": [{**verdict, "lacks": []} for verdict in wanted["verdicts"]]}
+    assert all(reader.checkpoint("m", end_ms) for end_ms in (LAST_MS - 48 * HOUR_MS, LAST_MS)), "from where they are computed again"
     reader.close()
     assert path.read_bytes() == older, "who only reads changes nothing"
     before = everything(path)
     SqliteStore(path).close()
     assert everything(path) == before
     assert check(path) == []
-    with sqlite3.connect(path.with_name("state.db.format-2")) as kept:
-        assert kept.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == ("2",), "the older release could go back to it"
-    kept.close()
+    with sqlite3.connect(path.with_name(f"state.db.format-{number}")) as copy:
+        assert copy.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == (number,), "the older release could go back to it"
+    copy.close()
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == (str(FORMAT),)
         assert db.execute("SELECT count(*) FROM windows").fetchone() == (215,)
     db.close()
+
+
+@pytest.mark.parametrize("table", ["offsets", "checkpoints"])
+def test_a_damaged_row_of_an_older_format_is_not_sealed_anew(table: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(kept("3"))
+    with sqlite3.connect(path) as db:
+        db.execute({"offsets": "UPDATE offsets SET records = 1", "checkpoints": "UPDATE checkpoints SET body = zeroblob(9)"}[table])
+    db.close()
+    assert told_by(path) == "refused"
+    with pytest.raises(Corrupt, match=f"a row of {table} differs from what was written"):
+        SqliteStore(path)
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == ("3",), "nothing has been migrated"
+    db.close()
+
+
+def test_who_was_not_waited_for_at_a_checkpoint_of_an_older_format_is_not_in_this_one() -> None:
+    marks = {"in/0": Mark(7, 99, 7, 5), "in/1": Mark(0, None)}
+    before = zlib.compress(msgspec.msgpack.encode((marks, [], {"m": b"state"}, [], ["in/1"])))
+    found = unpack_checkpoint(repacked(before), 4)
+    assert found == Snapshot(marks={**marks, "in/1": Mark(0, None, unreadable=True)}, evidence={"m": b"state"}, next_input=4)
 
 
 def test_a_migration_that_is_cut_off_has_not_begun(older: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

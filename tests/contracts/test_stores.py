@@ -23,6 +23,7 @@ from monitor.stores.holding import set_aside
 from monitor.stores.memory import MemoryStore
 from monitor.stores.sqlite import SqliteStore, check
 from monitor.stores.store import Store
+from monitor.tears import Tear
 from monitor.verdict import Subject, Verdict
 
 Make = Callable[[Path], Store]
@@ -48,13 +49,15 @@ def incident(number: int, resolved: int | None = None) -> Incident:
     )  # fmt: skip
 
 
+TORN = (Tear("retention", 50, 80, open=False), Tear("poison", None, 90))
+MARKS: dict[str, Mark | None] = {"in/0": Mark(7, 99, 7, 5), "in/1": Mark(0, None, unreadable=True), "in/2": Mark(3, 9, 3, tears=TORN)}
 KEY = ("in/0", PaneKey("m", "v1", "", "inputs", 100))
 
 
 def everything() -> Changes:
     pane = Pane(3, {"x": Sample.fold(np.array([1, 2, 3], np.uint64), np.array([1.0, np.nan, 2.0])), "c": Tally.fold(["a", None, "b"])})
     return Changes(
-        marks={"in/0": Mark(7, 99, 7, 5), "in/1": Mark(0, None)},
+        marks=MARKS,
         panes={KEY: pane},
         windows=[WindowRow(verdict(0), "cells", {"x": b"\x01\x02"}), WindowRow(verdict(10), "summaries", {})],
         evidence={"m": b"state"},
@@ -70,7 +73,7 @@ def everything() -> Changes:
 def test_what_was_saved_comes_back(store: Store) -> None:
     store.save(everything())
     snapshot = store.load()
-    assert snapshot.marks == {"in/0": Mark(7, 99, 7, 5), "in/1": Mark(0, None)}
+    assert snapshot.marks == MARKS
     assert snapshot.panes.keys() == {KEY}
     assert snapshot.panes[KEY].events == 3
     assert snapshot.panes[KEY].columns == everything().panes[KEY].columns  # type: ignore[union-attr]
@@ -147,11 +150,11 @@ def test_an_attempt_at_an_alert_that_is_kept_no_longer_changes_nothing(store: St
 
 def point(at_ms: int, next_input: int, reference: str = "r1") -> Checkpoint:
     snapshot = Snapshot(
-        marks={"in/0": Mark(7, 99, 7)},
+        marks={"in/0": Mark(7, 99, 7, tears=TORN), "in/1": Mark(0, None, unreadable=True)},
         panes={KEY: everything().panes[KEY]},  # type: ignore[dict-item] # it holds a pane, not its deletion
         evidence={"m": b"state"}, incidents={"i1": incident(1)}, next_input=next_input,
     )  # fmt: skip
-    return Checkpoint("m", at_ms, reference, snapshot, ("in/1",))
+    return Checkpoint("m", at_ms, reference, snapshot)
 
 
 def test_references_stay_by_name_and_the_last_one_is_in_force(store: Store) -> None:
@@ -169,7 +172,7 @@ def test_the_last_checkpoint_before_a_time_comes_back_whole(store: Store) -> Non
     found = store.checkpoint("m", 299)
     assert found is not None
     wanted = point(200, 4)
-    assert (found.at_ms, found.reference, found.unreadable) == (200, "r1", ("in/1",))
+    assert (found.at_ms, found.reference) == (200, "r1")
     for name in ("marks", "evidence", "incidents", "next_input", "references"):
         assert getattr(found.snapshot, name) == getattr(wanted.snapshot, name)
     assert found.snapshot.panes[KEY].columns == wanted.snapshot.panes[KEY].columns

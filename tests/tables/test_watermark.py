@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.pane import Folded
 from monitor.watermark import IDLE_MS, Watermark
 
 NOW = 1_800_000_000_000
@@ -16,7 +17,7 @@ def made(**marks: int | None) -> Watermark:
     watermark.assign(dict.fromkeys(marks, 0))
     for name, mark in marks.items():
         if mark is not None:
-            watermark.advance(name, 10, NOW + mark, NOW, 10)
+            watermark.advance(Folded(name, 10, NOW + mark, {}), NOW, 10)
     return watermark
 
 
@@ -67,10 +68,10 @@ def test_an_idle_partition_follows_without_waiting_again_until_it_wakes() -> Non
     watermark = made(a=0, b=-5 * MINUTE)
     watermark.release("ab", NOW, at_end("b"))
     watermark.release("ab", NOW + IDLE_MS, at_end("b"))
-    watermark.advance("a", 20, NOW + MINUTE, NOW + IDLE_MS, 10)
+    watermark.advance(Folded("a", 20, NOW + MINUTE, {}), NOW + IDLE_MS, 10)
     assert watermark.release("ab", NOW + IDLE_MS + 1, at_end("b")) == {"b": NOW + MINUTE}
-    watermark.advance("b", 11, NOW + MINUTE, NOW + IDLE_MS + 2, 1)
-    watermark.advance("a", 30, NOW + 2 * MINUTE, NOW + IDLE_MS + 3, 10)
+    watermark.advance(Folded("b", 11, NOW + MINUTE, {}), NOW + IDLE_MS + 2, 1)
+    watermark.advance(Folded("a", 30, NOW + 2 * MINUTE, {}), NOW + IDLE_MS + 3, 10)
     assert watermark.release("ab", NOW + IDLE_MS + 4, at_end("b", offset=11)) == {}, "it has woken: it is waited for again"
 
 
