@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ class Alertmanager(Served):
 
         super().__init__(folder, options, cwd=USR if USR.is_dir() else None)
 
-    def remember(self) -> None:
-        """Returns once what it has sent until now is on its disk: the second writing from here on began after now."""
-        path = self.folder / "data" / "nflog"
+    def remember(self, what: str = "nflog") -> None:
+        """Returns once what it has sent until now ("silences": whom it keeps quiet) is on its disk: the second writing began after now."""
+        path = self.folder / "data" / what
         seen = {path.stat().st_mtime_ns} if path.exists() else set()
 
         def written_twice() -> bool:
@@ -35,6 +36,13 @@ class Alertmanager(Served):
             return len(seen) >= 3
 
         until(written_twice, "it writes nothing down")
+
+    def amtool(self, *words: str) -> str:
+        """What a person at a terminal would say to it, and what it answers."""
+        told = [tool("amtool"), f"--alertmanager.url={self.url}", *words]
+        done = subprocess.run(told, capture_output=True, check=False, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def forget(self) -> None:
         """Killed, and what it had sent was never written down."""
