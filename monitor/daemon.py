@@ -11,6 +11,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ log = events("daemon")
 STOP_BUDGET_S = 20.0
 AGAIN = -1  # no exit code: begin again as the same process, with the configuration as it is now
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HEARD_S = 0.2  # after which a stop is heard while a file is learnt from
 RETRY_S = 1.0  # pause after a round whose transaction failed
 
 
@@ -114,11 +116,12 @@ def _live(plan: Plan, stop: threading.Event, reload: Reload, supervisor: Supervi
         try:
             bound = server.start()
             _opened(office)
-            _given(office)
-            office.start()
-            schedule.start()
-            log.info("started", models=sorted(plan.models), http=f"http://{plan.http.bind}:{bound}/")
-            supervisor.ready()
+            _given(office, pool, stop)
+            if not stop.is_set():
+                office.start()
+                schedule.start()
+                log.info("started", models=sorted(plan.models), http=f"http://{plan.http.bind}:{bound}/")
+                supervisor.ready()
             turn_until(office, stop, supervisor, reload)
         finally:
             with ExitStack() as leaving:  # each step whatever became of the others; what is pushed first is done last
@@ -146,8 +149,12 @@ def _opened(office: Office) -> None:
         log.warning("state_opened", path=path, outcome="fresh", windows_until="none yet", right=right)
 
 
-def _given(office: Office) -> None:
-    """References that the plan names as files: built ones, or frames that are learnt from once; then they are kept in the state."""
+def _given(office: Office, pool: Workshop, stop: threading.Event) -> None:
+    """References that the plan names as files: built ones, or frames that are learnt from once; then they are kept in the state.
+
+    Learning from a large file takes minutes, in the process that nights are learnt in: whoever is told to stop meanwhile leaves at once,
+    and the model whose turn it was begins again with the next start.
+    """
     for name, model in office.plan.models.items():
         if model.reference.file is None or name in office.rounds.engine.references:
             continue
@@ -155,7 +162,11 @@ def _given(office: Office) -> None:
 
         log.info("reference_from_file", model=name, file=model.reference.file)
         several = len(office.plan.models) > 1
-        learnt = given(replace(office.plan, models={name: model}), model.reference.file, of=name if several else "")
+        learning = pool.submit(given, replace(office.plan, models={name: model}), model.reference.file, of=name if several else "")
+        while not wait([learning], HEARD_S).done:
+            if stop.is_set():
+                return
+        learnt = learning.result()
         office.store.save(Changes(windows=list(learnt.rows)))  # nights and refits learn from them again
         office.rounds.engine.given(*learnt.models[name])
     office.rounds.save()

@@ -71,6 +71,9 @@ class Misconfigured(Exception):  # noqa: N818 - see Poison
             raise ValueError("Misconfigured needs at least one mistake")
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
+    def __reduce__(self) -> tuple[type[Misconfigured], tuple[tuple[Mistake, ...]]]:
+        return type(self), (self.mistakes,)  # by its arguments alone, an exception of another process would be read letter by letter
+
     @classmethod
     def of(cls, problem: str, *, origin: str = "raincheck", field: str = "", value: object = None, right: str = "") -> Misconfigured:
         """One mistake found outside a file: an argument of the command line, a missing topic.

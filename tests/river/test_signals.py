@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -22,7 +24,7 @@ from monitor.reload import Reload
 from monitor.standing import Standing
 from monitor.stores.holding import held
 from monitor.stores.sqlite import SqliteStore
-from tests.river.world import Daemon, configuration
+from tests.river.world import START_MS, Daemon, configuration, events
 
 
 @pytest.fixture
@@ -51,6 +53,51 @@ def test_a_start_says_which_state_it_opened_and_whether_anything_is_known_in_it(
         assert (told["outcome"], told["windows_until"], told["level"]) == ("snapshot", "1970-01-02T00:00:00Z", "info")
     finally:
         again.kill()
+
+
+def test_a_stop_is_heard_while_a_file_is_learnt_from_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    """It is sent as soon as learning begins: whoever learns first and listens then leaves a reference behind."""
+    inputs, outputs = events(range(9 * 24), 30)
+    pairs = zip(map(json.loads, inputs), map(json.loads, outputs), strict=True)
+    rows = [event | event["features"] | {"prediction": answer["label"]} for event, answer in pairs]
+    frame = pd.DataFrame(rows).drop(columns=["id", "features"]).rename(columns={"at": "time"})
+    frame.assign(time=pd.to_datetime(frame["time"], unit="ms", utc=True)).to_csv(tmp_path / "normal.csv", index=False)
+    told = configuration(kafka={"bootstrap": ["127.0.0.1:1"]}, state={"path": str(tmp_path / "state.db")}, http={"port": 0})
+    told["models"]["shop"]["reference"] = {"file": str(tmp_path / "normal.csv")}
+    config = tmp_path / "raincheck.yaml"
+    config.write_text(yaml.safe_dump(told))
+    daemon = Daemon(config)
+    try:
+        daemon.wait_for("reference_from_file")
+        assert daemon.terminate() == 0
+    finally:
+        daemon.kill()
+    assert not [line for line in daemon.lines if line["event"] == "started" or line.get("level") == "error"]
+    store = SqliteStore(tmp_path / "state.db")
+    assert not store.load().references
+    assert not list(store.windows("shop", 0, START_MS + 30 * DAY_MS))
+    store.close()
+
+    again = Daemon(config)
+    try:
+        again.wait_for("started", 120)
+        assert again.get("/api/v1/models")["models"][0]["reference"], "learnt from its beginning, and kept"
+        assert again.terminate() == 0
+    finally:
+        again.kill()
+
+
+def test_a_file_with_mistakes_is_refused_as_if_it_were_read_here(tmp_path: Path) -> None:
+    """It is read in another process: what that finds must come back in whole."""
+    config = tmp_path / "raincheck.yaml"
+    (tmp_path / "normal.csv").write_text("time,x0\nyesterday,1\n")
+    told = configuration(kafka={"bootstrap": ["127.0.0.1:1"]}, state={"path": str(tmp_path / "state.db")}, http={"port": 0})
+    told["models"]["shop"]["reference"] = {"file": str(tmp_path / "normal.csv")}
+    config.write_text(yaml.safe_dump(told))
+    daemon = Daemon(config)
+    assert daemon.process.wait(60) == 78
+    daemon.kill()
+    assert "normal.csv" in json.dumps(daemon.lines[-1])
 
 
 def test_a_hangup_with_mistakes_in_the_configuration_changes_nothing_and_names_them(daemon: Daemon, tmp_path: Path) -> None:
