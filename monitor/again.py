@@ -22,7 +22,7 @@ from monitor.judge import FALSE_STEP, LN10, boost, latches
 from monitor.learning import Due
 from monitor.plan import DAY_MS, Model
 from monitor.reference import Reference
-from monitor.standing import AgainStep, Level, Standing, Wanted
+from monitor.standing import AgainStep, Expected, Level, Standing, Wanted
 
 HOUR_MS = 3_600_000
 NIGHT_MS, MONDAY_MS = 2 * HOUR_MS, 4 * DAY_MS + 3 * HOUR_MS  # 1 January 1970 was a Thursday
@@ -192,6 +192,12 @@ def shunning(standing: Standing, *incidents: Incident) -> Standing:
             kept = (*kept, (incident.id, incident.onset_ms, incident.resolved_ms))[-MOST_SHUNNED:]
         standing = replace(standing, shunned=kept)
     return standing
+
+
+def remembered(standing: Standing) -> tuple[Expected, ...]:
+    """Announced events that matter still: those to come, and those that have not been over for as long as is learnt from."""
+    now_ms = standing.next_ms or 0
+    return tuple(event for event in standing.calendar if not event.over(now_ms - MONTH_MS))
 
 
 def muted(model: Model, standing: Standing, start_ms: int) -> frozenset[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from monitor.again import MONTH_MS, columns_of_subjects, levelled, refitting, shunning
+from monitor.again import columns_of_subjects, levelled, refitting, remembered, shunning
 from monitor.alert import Alert
 from monitor.incident import Answer, Incident
 from monitor.judge import FALSE_STEP, LN10, boost
@@ -106,6 +106,6 @@ def expecting(standing: Standing, event: Expected) -> Standing:
 
     What was said before of the same subjects from the same time on is overtaken; an event of no length only calls it off.
     """
-    now_ms, same = standing.next_ms or 0, (event.from_ms, set(event.subjects))
-    kept = tuple(e for e in standing.calendar if not e.over(now_ms - MONTH_MS) and (e.from_ms, set(e.subjects)) != same)
+    same = (event.from_ms, set(event.subjects))
+    kept = tuple(e for e in remembered(standing) if (e.from_ms, set(e.subjects)) != same)
     return replace(standing, calendar=(*kept, event) if event.until_ms > event.from_ms else kept)

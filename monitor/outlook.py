@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from monitor.again import remembered
 from monitor.phrases import counted, span
 from monitor.plan import Model
 from monitor.standing import Standing, Wanted
@@ -61,13 +62,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """All times are event times in UTC milliseconds; `version` serves most events, since `version_since_ms` if that was seen."""
+    """All times are event times in UTC milliseconds; `version` serves most events, since `version_since_ms` if that was seen.
+
+    `over`: events that will never come again, kept for as long as is learnt from, since nothing is learnt from their time.
+    """
 
     version: str = ""
     version_since_ms: int | None = None
     held: tuple[Held, ...] = ()
     calendar: tuple[Occasion, ...] = ()
     learnt: tuple[Step, ...] = ()
+    over: int = 0
 
 
 def outlook(model: Model, standing: Standing) -> Outlook:
@@ -93,7 +98,10 @@ def outlook(model: Model, standing: Standing) -> Outlook:
         for event in calendar
         if event.on
     ]
-    return Outlook(standing.version, standing.deployed_ms, (*anew, *events), calendar, _learnt(model, standing, subject_of))
+    return Outlook(
+        standing.version, standing.deployed_ms, (*anew, *events), calendar, _learnt(model, standing, subject_of),
+        over=len(remembered(standing)) - len(calendar),
+    )  # fmt: skip
 
 
 def _calendar(model: Model, standing: Standing, now_ms: int) -> tuple[Occasion, ...]:

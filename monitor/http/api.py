@@ -133,7 +133,7 @@ class Api:
     async def expected(self, request: Request) -> Response:
         body = await self.checked(request)
         view = find_model(self._desk, request.path_params["model"])
-        event = expected_ask(body, subjects_of(self._desk, view), known=len(view.outlook.calendar))
+        event = expected_ask(body, subjects_of(self._desk, view), known=len(view.outlook.calendar), over=view.outlook.over)
         await durable(self._desk.expected(view.name, event))
         return as_json({"model": view.name, "event": event}, 201)
 

@@ -99,17 +99,19 @@ def answer_ask(body: Mapping[str, Any], onset_ms: int = 0, zone: tzinfo | None =
     return Answer(cast(AnswerKind, kind), who, note, 0, until_ms, every_ms)
 
 
-def expected_ask(body: Mapping[str, Any], subjects: Collection[str], zone: tzinfo | None = None, known: int = 0) -> Expected:
+def expected_ask(body: Mapping[str, Any], subjects: Collection[str], zone: tzinfo | None = None, known: int = 0, over: int = 0) -> Expected:
     """An event that is announced: from when until when, whether it comes again, and whom it touches (nobody named: every subject).
-    `known`: how many the calendar holds.
+    `known`: how many lie ahead or are on, `over`: how many are kept besides them; what an answer adds counts, and is never refused.
 
     >>> ask = {"from": "2026-12-24T18:00Z", "until": "2026-12-27T06:00Z", "every": "52w", "who": "ops"}
     >>> expected_ask(ask, ()).every_ms
     31449600000
     """
     _only(body, ("from", "until", "every", "subjects", "who", "note", "token"))
-    if known >= MOST_EVENTS:
-        raise BadRequest("from", body.get("from"), f"no further event: {known} are announced already; call one off first", 409)
+    if known + over >= MOST_EVENTS:
+        kept = f", and {over} that are over are kept for 28 days, since nothing is learnt from their time" if over else ""
+        right = f"no further event: {known} are announced already{kept}; call one off first, or announce with `every` what comes again"
+        raise BadRequest("from", body.get("from"), right, 409)
     from_ms, until_ms, every_ms = _moment(body, "from", zone), _moment(body, "until", zone), _length(body, "every")
     if from_ms is None or until_ms is None:
         raise BadRequest("from" if from_ms is None else "until", "", "a time such as 2026-12-24T18:00Z")

@@ -65,8 +65,8 @@ class Site:
         """The form that announces an event; its times are the model's own where they name no zone."""
         body = await self._api.checked(request)
         view = find_model(self._desk, request.path_params["model"])
-        zone, known = self._pages.zone(self._desk, view.name), len(view.outlook.calendar)
-        event = expected_ask(body, subjects_of(self._desk, view), zone, known)
+        zone, ahead = self._pages.zone(self._desk, view.name), view.outlook
+        event = expected_ask(body, subjects_of(self._desk, view), zone, len(ahead.calendar), ahead.over)
         await durable(self._desk.expected(view.name, event))
         return RedirectResponse(self._pages.model_path(view.name), 303)
 

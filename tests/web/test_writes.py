@@ -341,14 +341,30 @@ def test_no_incident_is_answered_for_ever(client: httpx.Client, desk: FakeDesk) 
     assert (refused.status_code, refused.json()["field"]) == (409, "answer")
 
 
-@pytest.mark.parametrize(("events", "status"), [(MOST_EVENTS - 1, 201), (MOST_EVENTS, 409)])
-def test_no_calendar_grows_for_ever(client: httpx.Client, desk: FakeDesk, events: int, status: int) -> None:
+@pytest.mark.parametrize(
+    ("ahead", "over", "forgotten", "status", "because"),
+    [
+        (MOST_EVENTS - 1, 0, 0, 201, "the last one that is kept"),
+        (MOST_EVENTS, 0, 0, 409, "each is looked at with every window"),
+        (MOST_EVENTS - 10, 10, 0, 409, "so are those that are over, as long as they are kept"),
+        (MOST_EVENTS - 10, 9, 50, 201, "what has been over for a month goes with the next one"),
+    ],
+)
+def test_no_calendar_grows_for_ever(
+    client: httpx.Client, desk: FakeDesk, ahead: int, over: int, forgotten: int, status: int, because: str
+) -> None:
     sale = Expected(NOW_MS, NOW_MS + DAY_MS, 7 * DAY_MS, ("speed",), "Mira", "")
-    calendar = tuple(replace(sale, from_ms=NOW_MS + index) for index in range(events))
-    ahead = outlook(desk.plan.models[MODEL], Standing(stage="judging", next_ms=NOW_MS, calendar=calendar))
-    desk.views = [replace(one, outlook=ahead) if one.name == MODEL else one for one in desk.views]
+    begins = [NOW_MS + index for index in range(ahead)]
+    past = [NOW_MS - 3 * DAY_MS + index for index in range(over)] + [NOW_MS - 40 * DAY_MS + index for index in range(forgotten)]
+    calendar = (*(replace(sale, from_ms=at) for at in begins), *(Expected(at, at + 1) for at in past))
+    standing = Standing(stage="judging", next_ms=NOW_MS, calendar=calendar)
+    seen = outlook(desk.plan.models[MODEL], standing)
+    desk.views = [replace(one, outlook=seen) if one.name == MODEL else one for one in desk.views]
     answer = client.post(f"/api/v1/models/{MODEL}/expected", json=SALE)
-    assert answer.status_code == status
+    assert answer.status_code == status, because
     assert ("call one off first" in answer.text) == (status == 409)
+    assert ("10 that are over" in answer.text) == (status == 409 and over == 10)
     form = client.post(f"/models/{MODEL}/expected", data=SALE, headers={"origin": str(client.base_url).rstrip("/")})
     assert form.status_code == (409 if status == 409 else 303)
+    if status == 201:
+        assert len(expecting(standing, Expected(NOW_MS, NOW_MS + 1)).calendar) == MOST_EVENTS, "what is counted is what is kept"
