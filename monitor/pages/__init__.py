@@ -12,6 +12,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from monitor.board import KEPT
 from monitor.desk import Desk, ModelView
 from monitor.incident import Incident
 from monitor.outlook import lines
@@ -30,14 +31,26 @@ WIDE, MIDDLE, NARROW = 950.0, 700.0, 328.0
 BESIDE: Final = 560.0  # next to the answer form
 
 
+def spans_of(window_ms: int) -> dict[str, int]:
+    """The spans that windows in memory can fill; of those that they cannot, one remains that reaches as far back as they do.
+
+    >>> list(spans_of(300_000)), list(spans_of(60_000)), list(spans_of(HOUR_MS))
+    (['6h', '24h', '7d', '13d'], ['6h', '24h', '2d'], ['6h', '24h', '7d', '30d'])
+    """
+    days = KEPT * window_ms // DAY_MS
+    fit = {name: span_ms for name, span_ms in SPANS.items() if span_ms <= days * DAY_MS}
+    return fit if len(fit) == len(SPANS) else fit | {f"{days}d": days * DAY_MS}
+
+
 def default_span(window_ms: int, fresh: bool) -> str:
     """The shortest span with some seventy windows; six hours will do for what began just now, which is a sliver of a day.
 
     >>> default_span(300_000, fresh=False), default_span(300_000, fresh=True), default_span(HOUR_MS, fresh=True)
     ('24h', '6h', '7d')
     """
-    enough = [name for name, span_ms in SPANS.items() if span_ms // window_ms >= 70 and (fresh or span_ms >= DAY_MS)]
-    return enough[0] if enough else "30d"
+    spans = spans_of(window_ms)
+    enough = [name for name, span_ms in spans.items() if span_ms // window_ms >= 70 and (fresh or span_ms >= DAY_MS)]
+    return enough[0] if enough else list(spans)[-1]
 
 
 class Pages:
@@ -65,7 +78,7 @@ class Pages:
     def model(
         self, desk: Desk, view: ModelView, now_ms: int, asked: str, subjects: Sequence[str] = (), needs_token: bool | None = None
     ) -> str:
-        """One model: its evidence over the asked span (one of SPANS, else a day), what is known ahead, its incidents.
+        """One model: its evidence over the asked span (one of `spans_of`, else a day), what is known ahead, its incidents.
 
         The forms are unfolded, and nothing is refreshed, where `needs_token` says whether they ask for one.
         """
@@ -73,11 +86,12 @@ class Pages:
         window_ms = model.window_ms if model is not None else 300_000
         zone = views.zone_in(desk.plan, view.name)
         fresh = any(now_ms - i.onset_ms < 3 * HOUR_MS for i in view.open_incidents)
-        chosen = asked if asked in SPANS else default_span(window_ms, fresh)
-        verdicts = desk.windows(view.name, SPANS[chosen] // window_ms)
+        spans = spans_of(window_ms)
+        chosen = asked if asked in spans else list(spans)[-1] if asked in SPANS else default_span(window_ms, fresh)
+        verdicts = desk.windows(view.name, spans[chosen] // window_ms)
         incidents = desk.incidents(view.name)
         end_ms = verdicts[-1].end_ms if verdicts else now_ms
-        start_ms = max(end_ms - SPANS[chosen], verdicts[0].start_ms) if verdicts else end_ms - SPANS[chosen]
+        start_ms = max(end_ms - spans[chosen], verdicts[0].start_ms) if verdicts else end_ms - spans[chosen]
         lay_out = partial(
             chart, verdicts, incidents, desk.series(view.name), window_ms, zone, min(start_ms, end_ms - 12 * window_ms), end_ms
         )
@@ -97,7 +111,7 @@ class Pages:
             budget=views.budget_text(model.budget) if model is not None else "",
             window=span(window_ms),
             zone=views.zone_name(zone),
-            spans=[(name, name == chosen) for name in SPANS],
+            spans=[(name, name == chosen) for name in spans],
             charts=[("wide", lay_out(WIDE)), ("middle", lay_out(MIDDLE)), ("narrow", lay_out(NARROW, tall=180.0))],
             reached=odds(max(0.0, last.evidence), window_ms) if last is not None and last.status != "unknown" else "",
             limit=odds(last.threshold, window_ms) if last is not None and isfinite(last.threshold) else "",

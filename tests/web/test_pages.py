@@ -181,6 +181,14 @@ def test_the_model_page_draws_evidence_pages_and_the_extra_line(client: httpx.Cl
     assert page.all("meta")[-1] == {"http-equiv": "refresh", "content": "20"}
 
 
+def test_no_span_is_offered_that_windows_in_memory_cannot_fill(client: httpx.Client) -> None:
+    """A link to a longer one, from before, leads to the longest."""
+    page = read(client, "/models/traffic-light?span=30d")
+    links = {a.get("href"): a.get("aria-current") for a in page.all("a") if (a.get("href") or "").startswith("?span=")}
+    assert list(links) == ["?span=6h", "?span=24h", "?span=7d", "?span=13d"]
+    assert [href for href, current in links.items() if current] == ["?span=13d"]
+
+
 def test_learning_is_shaded(client: httpx.Client) -> None:
     page = read(client, "/models/card-fraud?span=7d")
     assert any((r.get("class") or "") == "band learning" for r in page.all("rect"))
