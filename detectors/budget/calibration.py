@@ -9,12 +9,12 @@ Everything that the reference is judged by is taken out of fold: each week is he
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import bunching, calendar, dispersion, mixes, pooled, profile, rare, season, slots
+from detectors.budget import bunching, calendar, dispersion, mixes, pooled, profile, rare, slots
 from detectors.budget.calendar import Zone
 from detectors.budget.calibrated import AUTO, Calibration, Learnt, Options, TooLittle
 from detectors.budget.clock import Clock
@@ -23,8 +23,10 @@ from detectors.budget.coverage import unlearnt, unreadable
 from detectors.budget.episodes import as_json, episodes, without
 from detectors.budget.evidence import HORIZONS, bet_weights
 from detectors.budget.history import History
+from detectors.budget.innovation import Wander
 from detectors.budget.law import Residuals, learn
 from detectors.budget.profile import Hours
+from detectors.budget.remains import Season, days, rest_of_season, single
 from detectors.budget.replay import elapsed
 from detectors.budget.report import report
 from detectors.budget.series import Series, hours, series, totals_and_typical
@@ -71,16 +73,15 @@ def calibrate(columns: Sequence[Column], history: History, options: Options) -> 
     clock = Clock(settled_ms=int(history.start_ms[-1]) + history.window_ms)
     sums = _hours(frozen, history, options.zone(clock))
     if options.timezone == AUTO:
-        clock = found(sums, history, folds(_days(history), history.days))
+        clock = found(sums, history, folds(days(history), history.days))
         sums = _hours(frozen, history, clock) if clock.changes else sums
     zone = options.zone(clock)
     whole, used = profile.fit(sums, calendar.groups(history.days), np.ones(len(sums.day), bool))
     gamma = single(whole)
     frozen = shape(place, totals, typical, cadences, mixes.directions(frozen.panel, gamma, sums))
     past, used = _streams(frozen, cadences, history, zone, sums, gamma, used)
-    known, rest = _rest_of_season(frozen, past, history, zone)
-    known = replace(known, spent=known.spent + used - 1)
-    done = _law(frozen, cadences, history, options, clock, past, rest, gamma, known)
+    del sums
+    done = _law(frozen, cadences, history, options, clock, past, gamma, used)
     told = {"episodes": as_json(odd, everything), "unlearnt_hours": unlearnt(history, zone), "unreadable": unreadable(columns, history)}
     return replace(done, report=done.report | told)
 
@@ -92,22 +93,17 @@ def folds(day: Ints, days: float) -> Ints:
     return np.unique(day // (7 if days >= 21 else 2), return_inverse=True)[1].astype(np.int64)
 
 
-def _days(history: History) -> Ints:
-    days: Ints = (history.start_ms - history.start_ms[0]) // calendar.DAY_MS
-    return days
-
-
 def _hours(frozen: Shape, history: History, zone: Zone) -> Hours:
     """Hourly sums of the reference's cells, with their calendar."""
     x = calendar.columns(history.start_ms + history.window_ms // 2, zone, history.days)
-    return hours(frozen, history, x, _days(history))
+    return hours(frozen, history, x, days(history))
 
 
 def _streams(
     frozen: Shape, cadences: tuple[int, ...], history: History, zone: Zone, sums: Hours, gamma: Floats, used: Floats
 ) -> tuple[Series, Floats]:
     """Profile from everything, columns it spent per stream, and the streams of each fold against the profile of the others."""
-    day = _days(history)
+    day = days(history)
     fold = folds(day, history.days)
     groups = calendar.groups(history.days)
     x = calendar.columns(history.start_ms + history.window_ms // 2, zone, history.days)
@@ -120,91 +116,27 @@ def _streams(
     return past, np.where(seasonal, spent, 1.0)
 
 
-def linear(signed: NDArray[np.bool_], value: Floats, events: Floats) -> Floats:
-    """The scale on which a stream is modelled: scores per root event, so that a wander of the level looks the same at any volume."""
-    return np.where(signed, value / np.sqrt(np.maximum(events, 1.0)), value)
-
-
-@dataclass(frozen=True, slots=True)
-class Season:
-    """Coefficients `beta` (P, S), `habits` of all streams, columns `spent` per stream (S,), limits of the rates `upper` (hours, S)."""
-
-    beta: Floats
-    habits: slots.Habits
-    spent: Floats
-    upper: Floats
-
-
-def _rest_of_season(frozen: Shape, past: Series, history: History, zone: Zone) -> tuple[Season, Floats]:
-    """What is left of the season in the streams, and the residuals out of fold (T, S)."""
-    signed, rate = frozen.signed, frozen.rate
-    day = _days(history)
-    fold = folds(day, history.days)
-    groups = calendar.groups(history.days)
-    y = linear(signed, past.value, past.events)
-    weight = np.where(signed, past.events, past.seen.astype(float))
-    cadence = np.array([s.cadence for s in frozen.streams])
-    beta, rest, used = np.zeros((len(groups), y.shape[1])), y.copy(), np.ones(y.shape[1])
-    part = np.unique(day, return_inverse=True)[1]
-    fold_of_day = np.array([fold[np.flatnonzero(part == d)[0]] for d in range(int(part.max()) + 1)])
-    if history.days < 4:  # whole days cannot be left out
-        part, fold_of_day = fold, np.arange(int(fold.max()) + 1)
-    centre = history.start_ms + history.window_ms // 2
-    times = slots.Times.of(centre, zone, history.window_ms)
-    habits = slots.fit(y[:0], weight[:0], weight[0], times, 0.0)
-    for c in np.unique(cadence[~rate]):
-        mine = np.flatnonzero((cadence == c) & ~rate)
-        middle = history.start_ms + history.window_ms - int(c) * history.window_ms // 2
-        x = calendar.columns(middle, zone, history.days)
-        sums = season.days(x, y[:, mine], weight[:, mine], part)
-        beta[:, mine], used[mine] = season.solve(sums, np.ones(len(sums.A), bool), groups)
-        for f in np.unique(fold):
-            apart, _ = season.solve(sums, fold_of_day != f, groups)
-            inside = fold == f
-            left = y[:, mine] - x @ apart
-            if c == 1:
-                without = slots.fit(left[~inside], weight[~inside][:, mine], signed[mine].astype(float), times.part(~inside), history.days)
-                left[inside] -= without.at(times.part(inside))
-            rest[np.ix_(inside, mine)] = left[inside]
-        if c == 1:
-            habits.put(mine, slots.fit(y[:, mine] - x @ beta[:, mine], weight[:, mine], signed[mine].astype(float), times, history.days))
-    hour = rare.hour_of(centre, zone, history.days)
-    upper = single(np.where(rate, rare.limits(np.where(rate, past.value, 0.0), past.events, hour), 1.0))
-    seldom = np.flatnonzero(rate & (past.value * past.seen).any(axis=0))
-    if len(seldom):
-        hits, due = past.value[:, seldom], past.events[:, seldom] * upper[hour][:, seldom]
-        due *= hits.sum(0) / np.maximum(due.sum(0), 1e-300)
-        habits.put(seldom, slots.fit(hits / np.maximum(due, 1e-300) - (due > 0), due, np.ones(len(seldom)), times, history.days, True))
-    used = used + np.where(rate, 0.0, habits.spent)
-    return Season(single(beta), habits.rounded(), used, upper), np.where(past.seen, rest, 0.0)
-
-
-def single(array: Floats) -> Floats:
-    """Rounded to single precision, as it is packed: the reference must be judged by the very numbers that will judge the stream."""
-    return array.astype(np.float32).astype(float)
-
-
 def _law(
-    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, clock: Clock, past: Series, rest: Floats, gamma: Floats,
-    known: Season,
-) -> Calibration:  # fmt: skip
-    """From residuals to a calibration: the law of all streams, the pooled group, and what a replay says of both."""
+    frozen: Shape, cadences: tuple[int, ...], history: History, options: Options, clock: Clock, past: Series, gamma: Floats, used: Floats
+) -> Calibration:
+    """From streams to a calibration: the law of all streams, the pooled group, and what a replay says of both.
+
+    Tables of a number per window and stream are the bulk of what learning holds: each is let go when it has been read for the last time.
+    """
     signed, rate, streams, seen = frozen.signed, frozen.rate, frozen.streams, past.seen
-    stage, window = stage_of(history.days), history.window_ms
+    stage, window, zone = stage_of(history.days), history.window_ms, options.zone(clock)
     end = (history.start_ms + window) / window
-    fold = folds(_days(history), history.days)
+    fold = folds(days(history), history.days)
+    known, rest = rest_of_season(frozen, past, history, fold, zone)
+    spent = known.spent + used - 1
     cadence = np.array([s.cadence for s in streams])
     kin = np.unique([f"{s.statistic}/{s.cadence}/{s.law}" for s in streams], return_inverse=True)[1].astype(np.int64)
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
-    law = learn(Residuals(rest, seen & ~rate, inverse, signed, cadence, kin, fold, end), known.spent, stage)
-    centre, zone = history.start_ms + window // 2, options.zone(clock)
-    hour = rare.hour_of(centre, zone, history.days)
-    swell = np.where(rate, rare.swell(known.habits.at(slots.Times.of(centre, zone, window))), 1.0)
-    steps = np.diff(end, prepend=end[0] - 1)
-    filters = dispersion.learnt(law.wander, rate, past.value, past.events, known.upper[hour] * swell, steps)
-    upper = single(np.minimum(known.upper * np.where(rate, dispersion.doubt(filters, seen.sum(0)), 1.0), 1.0))
-    limit, size = dispersion.predicted(filters, rate, past.value, past.events, upper[hour] * swell, steps)
-    tape = Tape(np.where(rate, past.value, law.z), past.events, past.elapsed, rate, law.dead, law.cost, limit, size)
+    law = learn(Residuals(rest, seen & ~rate, inverse, signed, cadence, kin, fold, end), spent, stage)
+    del rest, inverse
+    filters, upper, due, size = _rare(frozen, past, law.wander, known, history, zone, end)
+    tape = Tape(np.where(rate, past.value, law.z), past.elapsed, rate, law.dead, law.cost, due, size)
+    law = replace(law, z=tape.z)
     weights = bet_weights(np.array([s.weight for s in streams]), signed)
     trial = Trial(options.budget_ms / window, history.span_ms / window)
     clip = trial.clip(tape, weights)
@@ -214,14 +146,11 @@ def _law(
     at = np.minimum(np.searchsorted(HORIZONS, cadences), len(HORIZONS) - 1)
     pool = pooled.learn(streams, law.z, seen & ~rate, kappa, law.v[:, at].T, cadences, history.start_ms // window)
     value, there = pooled.values(pool, law.z, seen & ~rate, history.start_ms // window)
-    spent = np.where(pool.signed, np.median(known.spent), 4.0)  # energies: a dead zone of two standard errors
-    P, one = pool.size, np.ones(value.shape)
-    above = learn(Residuals(value, there, one, np.zeros(P, bool), pool.cadence, np.arange(P), fold, end), spent, stage)
-    both = Tape(
-        np.c_[tape.z, above.z], np.c_[past.events, there], np.c_[past.elapsed, elapsed(end, there, end[0] - 1)],
-        np.r_[rate, np.zeros(P, bool)],
-        np.r_[law.dead, above.dead], np.r_[law.cost, above.cost], np.c_[limit, one], np.c_[size, one],
-    )  # fmt: skip
+    spent = np.where(pool.signed, np.median(spent), 4.0)  # energies: a dead zone of two standard errors
+    P = pool.size
+    above = learn(Residuals(value, there, np.ones(value.shape), np.zeros(P, bool), pool.cadence, np.arange(P), fold, end), spent, stage)
+    both = tape.followed_by(above.z, elapsed(end, there, end[0] - 1), above.dead, above.cost)
+    del tape
     everything = Calibration.combined(weights, pool)
     widths, replayed = trial.pooled(both, everything, kappa, clip, len(streams))
     blocks = np.maximum(seen.sum(0), 1)
@@ -234,3 +163,18 @@ def _law(
     done = Calibration(options, frozen, cadences, history.days, learnt, filters.followed_by(above.wander), pool, clip, {}, clock)
     typical = np.array([float(np.median(past.events[seen[:, j], j])) if seen[:, j].any() else 0.0 for j in range(len(streams))])
     return replace(done, report=report(done, typical, wider, replayed))
+
+
+def _rare(
+    frozen: Shape, past: Series, wander: Wander, known: Season, history: History, zone: Zone, end: Floats
+) -> tuple[Wander, Floats, Floats, Floats]:
+    """Filters with the moods of the rare rates; their limits (hours, S); what was due at each window and the size of its law (T, R)."""
+    rate, centre = frozen.rate, history.start_ms + history.window_ms // 2
+    hits, events = past.value[:, rate], past.events[:, rate]
+    hour = rare.hour_of(centre, zone, history.days)
+    swell = rare.swell(known.habits.of(rate).at(slots.Times.of(centre, zone, history.window_ms)))
+    steps = np.diff(end, prepend=end[0] - 1)
+    filters = dispersion.learnt(wander, rate, hits, events, known.upper[:, rate][hour] * swell, steps)
+    upper = single(np.minimum(known.upper * np.where(rate, dispersion.doubt(filters, past.seen.sum(0)), 1.0), 1.0))
+    limit, size = dispersion.predicted(filters, rate, hits, events, upper[:, rate][hour] * swell, steps)
+    return filters, upper, events * limit, size

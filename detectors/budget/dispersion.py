@@ -65,15 +65,16 @@ def follow(white: Floats, level: Floats, spread: Floats, hits: Floats, due: Floa
 
 
 def predicted(wander: Wander, rate: Flags, hits: Floats, events: Floats, limit: Floats, steps: Floats) -> tuple[Floats, Floats]:
-    """Limit and size (T, S) that each count of a stretch is held against, from those before it; `limit` (T, S) without moods.
+    """Limit and size (T, R) that each count of a stretch is held against, from those before it; `limit` (T, R) without moods.
 
-    `rate` (S,) says whose law this is, `steps` (T,) windows since the row before.
+    `rate` (S,) says which R of the streams are rare rates, `steps` (T,) windows since the row before.
     """
     limits, sizes = limit.copy(), np.full_like(limit, STEADY)
-    moody = np.flatnonzero(rate & ((wander.tau2 > 0) | (wander.w > 0)))
+    tau2, white = wander.tau2[rate], wander.w[rate]
+    moody = np.flatnonzero((tau2 > 0) | (white > 0))
     if not len(moody):
         return limits, sizes
-    rho, tau2, white = wander.rho[moody], wander.tau2[moody], wander.w[moody]
+    rho, tau2, white = wander.rho[rate][moody], tau2[moody], white[moody]
     level, spread = np.zeros(len(moody)), tau2.copy()
     hits, events = hits[:, moody], events[:, moody]
     due = events * limit[:, moody]
@@ -87,8 +88,7 @@ def predicted(wander: Wander, rate: Flags, hits: Floats, events: Floats, limit: 
 def learnt(wander: Wander, rate: Flags, hits: Floats, events: Floats, limit: Floats, steps: Floats) -> Wander:
     """`wander` with the moods of the rates, as the stretch shows them; parameters as in `predicted`."""
     rho, tau2, w = wander.rho.copy(), wander.tau2.copy(), wander.w.copy()
-    events = events[:, rate]
-    rho[rate], tau2[rate], w[rate] = fit(hits[:, rate], events * limit[:, rate], events > 0, steps)
+    rho[rate], tau2[rate], w[rate] = fit(hits, events * limit, events > 0, steps)
     return replace(wander, rho=rho, tau2=tau2, w=w)
 
 

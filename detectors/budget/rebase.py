@@ -19,10 +19,10 @@ from scipy.special import gammaincinv
 from detectors.budget import calendar, levels
 from detectors.budget.bunching import DEAF
 from detectors.budget.calibrated import Calibration, Learnt, TooLittle
-from detectors.budget.calibration import single
 from detectors.budget.doubt import dead_zones, together, undecided
 from detectors.budget.history import History
 from detectors.budget.pooled import left_out
+from detectors.budget.remains import single
 from detectors.budget.report import visible_shifts
 from detectors.budget.series import hours, rows
 from detectors.budget.walk import Left, left_of
@@ -123,15 +123,17 @@ def _levels(calibration: Calibration, left: Left, touched: Flags, typical: Float
     season = c.learnt.season.copy()
     season[0] = single(season[0] + np.where(touched & ~rate, mean, 0.0))
     upper, effect = c.learnt.upper.copy(), c.learnt.effect_mean
-    due = past.events * upper[left.hour] * left.swell
+    due = past.events[:, rate] * left.limits(upper, rate)
     whole = np.maximum(due.sum(0), 1e-300)
     law, _ = c.wander.split(len(streams))
-    moods = law.tau2 * together(due, left.end, law.rho) + law.w * (due**2).sum(0)
-    for i in np.flatnonzero(touched & rate):
+    moods = law.tau2[rate] * together(due, left.end, law.rho[rate]) + law.w[rate] * (due**2).sum(0)
+    for r, i in enumerate(np.flatnonzero(rate)):
+        if not touched[i]:
+            continue
         # hits in bunches of D count as one in D, moods among them; the hours keep their proportions
-        bunch = float(c.learnt.kappa[i] + moods[i] / whole[i])
+        bunch = float(c.learnt.kappa[i] + moods[r] / whole[r])
         limit = bunch * float(gammaincinv(past.value[:, i].sum() / bunch + 1, SURE))
-        upper[:, i] = single(np.minimum(upper[:, i] * limit / whole[i], 1.0))
+        upper[:, i] = single(np.minimum(upper[:, i] * limit / whole[r], 1.0))
     sizes = np.where(past.seen, past.effect, 0.0).sum(0) / np.maximum(blocks, 1)
     effect = np.where(touched & ~signed & ~rate & (blocks > 0), sizes, effect)
     kappa = c.learnt.kappa.copy()

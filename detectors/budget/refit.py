@@ -73,16 +73,13 @@ def fitted(calibration: Calibration, left: Left) -> Calibration:
     data = Residuals(value, there, one, np.zeros(P, bool), c.pool.cadence, np.arange(P), quarters, left.end)
     above = learn(data, np.ones(P), c.stage)
     steps = np.diff(left.end, prepend=left.end[0] - 1)
-    usual = c.learnt.upper[left.hour] * left.swell
-    moody = dispersion.learnt(law.wander, rate, past.value, past.events, usual, steps)
+    hits, events, usual = past.value[:, rate], past.events[:, rate], left.limits(c.learnt.upper, rate)
+    moody = dispersion.learnt(law.wander, rate, hits, events, usual, steps)
     filters = Wander(*(np.where(silent, getattr(c.wander, k)[:S], getattr(moody, k)) for k in Wander.__slots__))
-    limit, size = dispersion.predicted(filters, rate, past.value, past.events, usual, steps)
+    limit, size = dispersion.predicted(filters, rate, hits, events, usual, steps)
     cost = np.maximum(np.r_[law.cost, above.cost], c.learnt.cost)  # a refit makes nothing bolder
-    tape = Tape(
-        np.c_[np.where(rate, past.value, law.z), above.z], np.c_[past.events, there],
-        np.c_[past.elapsed, elapsed(left.end, there, left.end[0] - 1)], np.r_[rate, np.zeros(P, bool)],
-        c.learnt.dead, cost, np.c_[limit, one], np.c_[size, one],
-    )  # fmt: skip
+    tape = Tape(np.where(rate, past.value, law.z), past.elapsed, rate, c.learnt.dead[:S], cost[:S], events * limit, size)
+    tape = tape.followed_by(above.z, elapsed(left.end, there, left.end[0] - 1), c.learnt.dead[S:], cost[S:])
     span = float(left.end[-1] - left.end[0]) + 1
     kappa = c.learnt.kappa
     if span * c.options.window_ms >= ENOUGH_DAYS * DAY_MS:

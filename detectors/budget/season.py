@@ -24,13 +24,14 @@ class Days:
 def days(x: Floats, y: Floats, weight: Floats, day: Ints) -> Days:
     """Sums of w x x' and w x y per day, for calendar columns `x` (T, P) and streams `y`, `weight` (T, S)."""
     P, S = x.shape[1], y.shape[1]
-    products = (x[:, :, None] * x[:, None, :]).reshape(len(x), P * P)
     numbers = np.unique(day)
     A, B = np.zeros((len(numbers), S, P, P)), np.zeros((len(numbers), S, P))
     for at, number in enumerate(numbers):
         mine = day == number
-        A[at] = (weight[mine].T @ products[mine]).reshape(S, P, P)
-        B[at] = (weight[mine] * y[mine]).T @ x[mine]
+        own = x[mine]
+        products = (own[:, :, None] * own[:, None, :]).reshape(len(own), P * P)
+        A[at] = (weight[mine].T @ products).reshape(S, P, P)
+        B[at] = (weight[mine] * y[mine]).T @ own
     return Days(A, B)
 
 

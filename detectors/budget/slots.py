@@ -76,6 +76,15 @@ class Habits:
     moments: Floats
     spent: Floats
 
+    @staticmethod
+    def none(times: Times, streams: int) -> Habits:
+        """Of streams that have none."""
+        return Habits(np.zeros((7 * times.slots, streams)), np.zeros((7 * times.moments, streams)), np.zeros(streams))
+
+    def of(self, streams: Flags) -> Habits:
+        """Those of some streams."""
+        return Habits(self.slots[:, streams], self.moments[:, streams], self.spent[streams])
+
     def at(self, times: Times) -> Floats:
         """Shape (T, S)."""
         out: Floats = self.slots[times.slot] + self.moments[times.moment]
@@ -103,22 +112,22 @@ def fit(rest: Floats, weight: Floats, noise: Floats, times: Times, days: float, 
     `days` of reference: nothing is learnt under a week, no difference between weekdays and weekends under two, none between weekdays under
     three. Residuals that are `counts`, as a share of what was due less one, scatter by 1 + mean as much.
     """
-    S = rest.shape[1]
-    slots, moments, spent = np.zeros((7 * times.slots, S)), np.zeros((7 * times.moments, S)), np.zeros(S)
+    found = Habits.none(times, rest.shape[1])
+    slots, moments, spent = found.slots, found.moments, found.spent
     if days < 6.9 or not len(times.day):
-        return Habits(slots, moments, spent)
+        return found
     cells = _per_day(rest, weight, times.day, times.slot, times.slots)
     rest = rest - _learn(slots, spent, cells, noise, days, HALF_HOURS, counts)[times.slot]
     for size in FINER:
         n = times.moments // size
         if times.moments % size or n <= times.slots:
             continue
-        table = np.zeros((7 * n, S))
+        table = np.zeros((7 * n, rest.shape[1]))
         place = times.moment // size
         cells = _per_day(rest, weight, times.day, place, n)
         rest = rest - _learn(table, spent, cells, noise, days, MOMENTS, counts)[place]
         moments += np.repeat(table, size, axis=0)
-    return Habits(slots, moments, spent)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

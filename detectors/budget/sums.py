@@ -26,24 +26,36 @@ CACHED = 40_000  # numbers that are worked on together
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """The reference as the bets see it: `z` (T, S) out of fold, or counts where `rate`; `events`, `elapsed` (T, S), 0 where unseen;
-    per stream `rate` flags, `dead`, `cost`; of the rates, `upper` (T, S) limits and `size` (T, S) of their law."""
+    """The reference as the bets see it: `z` (T, S) out of fold, or counts where `rate`; `elapsed` (T, S), 0 where unseen;
+    per stream `rate` flags, `dead`, `cost`; of the R rates alone, how many were `due` (T, R) at most and the `size` (T, R) of their law."""
 
     z: Floats
-    events: Floats
     elapsed: Floats
     rate: Flags
     dead: Floats
     cost: Floats
-    upper: Floats
+    due: Floats
     size: Floats
 
     def only(self, some: Flags) -> Tape:
         """The tape of some streams alone."""
+        rates = some[self.rate]
         return Tape(
-            self.z[:, some], self.events[:, some], self.elapsed[:, some], self.rate[some], self.dead[some], self.cost[some],
-            self.upper[:, some], self.size[:, some],
-        )  # fmt: skip
+            self.z[:, some],
+            self.elapsed[:, some],
+            self.rate[some],
+            self.dead[some],
+            self.cost[some],
+            self.due[:, rates],
+            self.size[:, rates],
+        )
+
+    def followed_by(self, z: Floats, elapsed: Floats, dead: Floats, cost: Floats) -> Tape:
+        """With more streams after these, none of them a rate."""
+        rate = np.r_[self.rate, np.zeros(z.shape[1], bool)]
+        return Tape(
+            np.c_[self.z, z], np.c_[self.elapsed, elapsed], rate, np.r_[self.dead, dead], np.r_[self.cost, cost], self.due, self.size
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +103,8 @@ class Block:
         return out
 
     def _rare(self, tape: Tape, rows: Ints) -> Floats:
-        at = (rows[:, None], self.streams)
-        log_e = dispersed(tape.z[at], tape.events[at] * tape.upper[at], tape.size[at], self.kappa).transpose(0, 2, 1)
+        at = (rows[:, None], (np.cumsum(tape.rate) - 1)[self.streams])
+        log_e = dispersed(tape.z[rows[:, None], self.streams], tape.due[at], tape.size[at], self.kappa).transpose(0, 2, 1)
         out: Floats = np.exp(np.minimum(log_e, 230.0))[:, :, None]
         return out
 

@@ -58,8 +58,7 @@ def trend(calibration: Calibration, week: History) -> tuple[Lead, ...]:
         return ()
     left = left_of(c, week)
     effect, z = _scores(c, left)
-    rates = _rates(c, left)
-    effect, z = np.where(c.shape.rate, rates[0], effect), np.where(c.shape.rate, rates[1], z)
+    effect[c.shape.rate], z[c.shape.rate] = _rates(c, left)
     two_sided = c.shape.signed
     least = np.array([least_effect(s.statistic, o.location, o.scale, o.rate, o.psi) for s in c.shape.streams])
     size = np.where(two_sided, np.abs(effect), effect)
@@ -113,12 +112,13 @@ def _known(calibration: Calibration) -> Floats:
 
 
 def _rates(calibration: Calibration, left: Left) -> tuple[Floats, Floats]:
-    """Excess of the rare rates over their limits, and its z with hits in bunches and moods, shape (S,)."""
-    c, past = calibration, left.past
-    law, _ = c.wander.split(len(c.shape.streams))
-    due = past.events * c.learnt.upper[left.hour] * left.swell
+    """Excess of the rare rates over their limits, and its z with hits in bunches and moods, shape (R,)."""
+    c, past, rate = calibration, left.past, calibration.shape.rate
+    law, _ = c.wander.split(len(rate))
+    events = past.events[:, rate]
+    due = events * left.limits(c.learnt.upper, rate)
     whole = due.sum(0)
-    more = past.value.sum(0) - whole
-    moods = law.tau2 * together(due, left.end, law.rho) + law.w * (due**2).sum(0)
-    z = more / np.sqrt(np.maximum(whole * c.learnt.kappa[: len(whole)], 1.0) + moods)
-    return more / np.maximum(past.events.sum(0), 1.0), z
+    more = past.value[:, rate].sum(0) - whole
+    moods = law.tau2[rate] * together(due, left.end, law.rho[rate]) + law.w[rate] * (due**2).sum(0)
+    z = more / np.sqrt(np.maximum(whole * c.learnt.kappa[: len(rate)][rate], 1.0) + moods)
+    return more / np.maximum(events.sum(0), 1.0), z

@@ -16,12 +16,13 @@ from detectors.budget.series import Series, series
 from detectors.budget.sums import Tape
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
     """A stretch as residuals: what season leaves of every stream (T, S), `past` itself, 1/n, the rates' hours (T,) and what habits of the
-    clock make of their limits `swell` (T, S), window ends (T,)."""
+    clock make of their limits `swell` (T, R), window ends (T,)."""
 
     past: Series
     rest: Floats
@@ -29,6 +30,11 @@ class Left:
     hour: NDArray[np.int64]
     swell: Floats
     end: Floats
+
+    def limits(self, upper: Floats, rate: Flags) -> Floats:
+        """Limits of the rates at each row (T, R), moods apart, from those of the hours `upper` (hours, S)."""
+        out: Floats = upper[:, rate][self.hour] * self.swell
+        return out
 
     def part(self, rows: slice) -> Left:
         """Some of its rows."""
@@ -53,7 +59,7 @@ def left_of(calibration: Calibration, history: History) -> Left:
     habits = slots.of(c.learnt, len(c.shape.streams), centre, zone, window)
     rest -= habits
     inverse = np.where(signed, 1 / np.maximum(past.events, 1.0), 1.0)
-    return Left(past, rest, inverse, hour_of(centre, zone, c.days), np.where(c.shape.rate, swell(habits), 1.0), end / window)
+    return Left(past, rest, inverse, hour_of(centre, zone, c.days), swell(habits[:, c.shape.rate]), end / window)
 
 
 def tape_of(calibration: Calibration, left: Left) -> Tape:
@@ -62,19 +68,17 @@ def tape_of(calibration: Calibration, left: Left) -> Tape:
     rate = c.shape.rate
     steps = np.diff(left.end, prepend=left.end[0] - 1)
     cadence = np.array([s.cadence for s in c.shape.streams])
-    S, P = len(c.shape.streams), c.pool.size
+    S = len(c.shape.streams)
     below, above = c.wander.split(S)
     u = wander.innovations(below, left.rest, left.inverse, past.seen & ~rate, steps[:, None] / cadence)
     z = tail.straighten(u, c.learnt.tails[:, :, :S])
     value, there = pooled.values(c.pool, z, past.seen & ~rate, np.round(left.end).astype(np.int64) - 1)
-    one = np.ones(value.shape)
-    limit, size = dispersion.predicted(below, rate, past.value, past.events, c.learnt.upper[left.hour] * left.swell, steps)
-    u = wander.innovations(above, value, one, there, steps[:, None] / c.pool.cadence)
-    return Tape(
-        np.c_[np.where(rate, past.value, z), tail.straighten(u, c.learnt.tails[:, :, S:])], np.c_[past.events, there],
-        np.c_[past.elapsed, elapsed(left.end, there, left.end[0] - 1)],
-        np.r_[rate, np.zeros(P, bool)], c.learnt.dead, c.learnt.cost, np.c_[limit, one], np.c_[size, one],
-    )  # fmt: skip
+    hits, events = past.value[:, rate], past.events[:, rate]
+    limit, size = dispersion.predicted(below, rate, hits, events, left.limits(c.learnt.upper, rate), steps)
+    tape = Tape(np.where(rate, past.value, z), past.elapsed, rate, c.learnt.dead[:S], c.learnt.cost[:S], events * limit, size)
+    u = wander.innovations(above, value, np.ones(value.shape), there, steps[:, None] / c.pool.cadence)
+    z = tail.straighten(u, c.learnt.tails[:, :, S:])
+    return tape.followed_by(z, elapsed(left.end, there, left.end[0] - 1), c.learnt.dead[S:], c.learnt.cost[S:])
 
 
 def pages_of(calibration: Calibration, history: History, thresholds: tuple[float, ...] | None = None) -> list[list[int]]:

@@ -23,7 +23,8 @@ def tape(rng: np.random.Generator, windows: int = 400) -> Tape:
     z[300, 7] = 40
     elapsed = np.where(seen, rng.integers(1, 13, seen.shape), 0).astype(float)
     cost = 0.5 * np.array([0.25, 0.5, 1, 2, 4]) ** 2 * np.ones((kinds, 1))
-    return Tape(z, 200.0 * seen, elapsed, rate, rng.uniform(0, 0.1, kinds), cost, np.full(z.shape, 2e-3), rng.choice([3.0, 1e9], z.shape))
+    due = 0.4 * seen[:, rate]
+    return Tape(z, elapsed, rate, rng.uniform(0, 0.1, kinds), cost, due, rng.choice([3.0, 1e9], due.shape))
 
 
 def slowly(tape: Tape, kappa: np.ndarray, clip: float, weights: np.ndarray, level: float) -> tuple[list[int], np.ndarray]:
@@ -33,7 +34,7 @@ def slowly(tape: Tape, kappa: np.ndarray, clip: float, weights: np.ndarray, leve
     rows, top = [], np.zeros(8)
     for t in range(len(tape.z)):
         log_e = gaussian(np.clip(tape.z[t] / kappa, -clip, clip), tape.dead, tape.cost)
-        rare = dispersed(tape.z[t, 6:], tape.events[t, 6:] * tape.upper[t, 6:], tape.size[t, 6:], kappa[6:])
+        rare = dispersed(tape.z[t, 6:], tape.due[t], tape.size[t], kappa[6:])
         log_e[tape.rate, 0], log_e[tape.rate, 1] = rare, -np.inf
         on = (tape.elapsed[t] > 0)[:, None, None]
         sums, alone = (np.where(on, advance(x, log_e, tape.elapsed[t], ~tape.rate), x) for x in (sums, alone))
