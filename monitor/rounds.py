@@ -25,7 +25,7 @@ import msgspec
 from monitor import wall
 from monitor.batch import Records, Slice
 from monitor.board import Board
-from monitor.changes import Changes
+from monitor.changes import Changes, WindowRow
 from monitor.codecs import Codec
 from monitor.engine import Engine
 from monitor.errors import Corrupt, Transient
@@ -34,6 +34,7 @@ from monitor.log import events
 from monitor.plan import Plan
 from monitor.sources.source import Absent, Assigned, Forgotten, Gap, Note, Recreated, Rewound, Source, Unreadable
 from monitor.stores.backup import remedy
+from monitor.stores.glance import Stretch, glance_at
 from monitor.stores.store import Store
 
 log = events("engine")
@@ -258,11 +259,14 @@ class Rounds:
     def _outcome(self, due: Due, future: Future[Learned]) -> Learned | None:
         """What a step of learning brought; one that failed is asked for again later, and the other models are watched meanwhile.
 
-        None: its process was ended from outside (out of memory, by hand). It is done again at once, so that verdicts do not depend on it.
+        None: its process was ended from outside (out of memory, by hand), or could not read the state. It is done again at once, so that
+        verdicts do not depend on it.
         """
         try:
             return future.result()
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, Transient) as error:
+            if isinstance(error, Transient):  # whoever judges by a damaged row must not go on: here it is told from a passing trouble
+                self._rows(due)
             self._deaths[due.model] += 1
             if self._deaths[due.model] < LIVES:
                 log.warning("learning_ended", model=due.model, step=due.step, why=str(error))
@@ -279,16 +283,19 @@ class Rounds:
     def _performed(self, due: Due) -> Future[Learned]:
         self.save()  # the windows it learns from must be in the store
         model = self.plan.models[due.model]
-        rows = list(self.store.windows(due.model, due.from_ms, due.until_ms))
         reference = self.engine.references.get(due.model)
-        if self._pool is not None:
-            return self._pool.submit(perform, model, due, rows, reference)
+        if self._pool is not None:  # which reads the rows itself: here they would be held as long as it works on them
+            return self._pool.submit(perform, model, due, Stretch(glance_at(self.store), due.model, due.from_ms, due.until_ms), reference)
+        rows = self._rows(due)
         done: Future[Learned] = Future()
         try:
             done.set_result(perform(model, due, rows, reference))
         except Exception as error:  # noqa: BLE001 - as from a pool: the future carries it
             done.set_exception(error)
         return done
+
+    def _rows(self, due: Due) -> list[WindowRow]:
+        return list(self.store.windows(due.model, due.from_ms, due.until_ms))
 
     def _due_to_save(self, now: float) -> bool:
         return self.engine.closed_since_drain() or now - self._saved_at >= self.plan.state.save_every_ms / 1000

@@ -1,9 +1,10 @@
-"""A look at the windows of a state that another thread is writing: what pages draw columns from."""
+"""A look at the windows of a state that another thread is writing: what pages draw columns from, and another process learns from."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import msgspec
 
 from monitor.changes import ReferenceRow, WindowRow
 from monitor.errors import Transient
+from monitor.plan import DAY_MS
 from monitor.stores.store import Store
 from monitor.stores.tables import rows
 from monitor.verdict import Verdict
@@ -59,7 +61,24 @@ class SqliteGlance:
             db.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Windows of a model that start in [from, until): what another process is sent in their place, and reads them by.
+
+    A day at a time, as a month of them is larger than all that is made of it.
+    """
+
+    glance: Glance
+    model: str
+    from_ms: int
+    until_ms: int
+
+    def __iter__(self) -> Iterator[WindowRow]:
+        for start_ms in range(self.from_ms, self.until_ms, DAY_MS):
+            yield from self.glance.windows(self.model, start_ms, min(start_ms + DAY_MS, self.until_ms))
+
+
 def glance_at(store: Store) -> Glance:
-    """What looks at the state of `store` from another thread: a file is opened anew, memory is looked at as it is."""
+    """What looks at the state of `store` from another thread or process: a file is opened anew, memory is looked at as it is."""
     path = getattr(store, "path", None)
     return SqliteGlance(path) if isinstance(path, Path) else store
