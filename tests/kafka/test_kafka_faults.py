@@ -158,6 +158,25 @@ def test_lag_tools_see_our_commits(world: KafkaWorld) -> None:
     assert "offset=7" in str(committed)
 
 
+def test_looking_around_at_a_frozen_broker_ends_and_costs_that_commit_only(world: KafkaWorld) -> None:
+    world.make()
+    world.produce(numbered(0, 7))
+    said: list[str] = []
+    source = world.open(look_s=0.0, patience_s=10.0, hung=said.append)
+    ledger = read(source, lambda ledger: ledger.count == 7 and source.status().connected)
+    for _ in range(2):  # the second one looks around
+        source.commit({f"{STREAM}/0": 7})
+    world.broker.freeze()
+    source.commit({f"{STREAM}/0": 7})
+    world.broker.thaw()
+    read(source, lambda _: caught_up(source), ledger)
+    source.commit({f"{STREAM}/0": 7})
+    source.poll(0)
+    assert (source.status().commits, source.status().commit_failures, source.status().another) == (4, 1, None)
+    assert said == [], "the watchdog had nothing to bite"
+    assert ledger.values() == numbered(0, 7)
+
+
 def test_a_poll_that_never_returns_is_noticed(world: KafkaWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world.make()
     world.produce(numbered(0, 1))
