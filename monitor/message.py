@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from monitor.alert import AlertEvent
 from monitor.incident import Incident
-from monitor.phrases import moment, phrase, span, zone_of
+from monitor.phrases import moment, phrase, span, units, zone_of
 from monitor.plan import Plan
 from monitor.wording import closing, evidence_text
 
@@ -52,6 +52,8 @@ def body(incident: Incident, event: AlertEvent, plan: Plan) -> str:
         for subject in incident.subjects:
             later = f", since {at(subject.onset_ms)}" if subject.onset_ms != incident.onset_ms else ""
             lines.append(f"  - {phrase(subject)} ({subject.share:.0%} of the evidence{later})")
+        if told := units(incident.subjects):
+            lines.append(f"  {told}")
     else:
         lines.append(f"What is wrong: {incident.message.removeprefix(f'{incident.model}: ')}")
     lines.append(f"Since: {at(incident.onset_ms)}, told by {incident.events} events up to {at(incident.opened_ms)}")

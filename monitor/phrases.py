@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -35,6 +36,12 @@ OFTEN: Final = {"up": " more often", "down": " less often", "changed": " differe
 PLACES: Final = {"images": "in pictures of", "embeddings": "of the vector", "predictions": "of", "labels": "against the labels of"}
 SIZES: Final = {"sd": "{:.1f} sd", "points": "{:.1f} percentage points", "ratio": "a factor of {:.2f}", "psi": "{:.2f} PSI"}
 
+# said once wherever sizes stand: a telephone has no pointer to ask with
+UNITS: Final = {
+    "sd": "sd: standard deviations, the usual spread of a column.",
+    "psi": "PSI: population stability index, 0 where nothing differs.",
+}
+
 
 def pieces(subject: Subject) -> tuple[str, str, str]:
     """A sentence about a subject, split around its name so that a page can set the name apart.
@@ -66,6 +73,18 @@ def phrase(subject: Subject) -> str:
     """
     before, name, after = pieces(subject)
     return f"{before}`{name}`{after}"
+
+
+def units(subjects: Iterable[Subject]) -> str:
+    """What the units mean in which these subjects' sizes are told; empty where they explain themselves.
+
+    >>> units([Subject("speed", "inputs", "location", "up", 1.2, "sd", 1.0, 0)])
+    'sd: standard deviations, the usual spread of a column.'
+    >>> units([Subject("speed", "inputs", "missing", "up", 4.2, "points", 1.0, 0)])
+    ''
+    """
+    used = {subject.unit for subject in subjects if math.isfinite(subject.size) and subject.size}
+    return " ".join(text for unit, text in UNITS.items() if unit in used)
 
 
 def counted(n: int, thing: str) -> str:

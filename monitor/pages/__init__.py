@@ -20,7 +20,7 @@ from monitor.pages import views
 from monitor.pages.chart import Chart, chart
 from monitor.pages.hanging import wall
 from monitor.pages.trail import choices, trail
-from monitor.phrases import DAY_MS, HOUR_MS, hour, moment, odds, span
+from monitor.phrases import DAY_MS, HOUR_MS, UNITS, hour, moment, odds, span, units
 from monitor.report import ledger_words, replay_words
 from monitor.wording import evidence_text
 
@@ -61,6 +61,7 @@ class Pages:
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self.style = (HERE / "raincheck.css").read_text(encoding="utf-8")
+        self._jinja.globals["UNITS"] = UNITS
         self._jinja.globals["style"] = f"/raincheck.css?v={hashlib.sha256(self.style.encode()).hexdigest()[:10]}"
 
     def fleet(self, desk: Desk, now_ms: int) -> str:
@@ -71,6 +72,7 @@ class Pages:
             rows=found,
             rejected=views.rejected_words(desk.rejected()),
             sentence=views.fleet_sentence(found),
+            units=units(s for view in desk.models() if (lead := views.leading(view)) is not None for s in lead.subjects[:1]),
             now=moment(now_ms),
             wide=views.SPARK_WIDTH,
         )
@@ -122,6 +124,7 @@ class Pages:
             subjects=views.subject_rows(last.subjects) if last is not None else [],
             open=[(i, views.headline(i)) for i in view.open_incidents if i.severity != "note"],
             incidents=[(i, views.headline(i)) for i in incidents[:50]],
+            units=units([*(last.subjects if last is not None else ()), *(s for i in incidents[:50] for s in i.subjects[:1])]),
             ahead=lines(view.outlook, lambda time_ms: hour(time_ms, now_ms, zone)),
             unfolded=needs_token is not None,
             needs_token=needs_token,
@@ -161,6 +164,7 @@ class Pages:
             headline=views.headline(incident),
             headline_text=views.headline_text(incident),
             subjects=views.subject_rows(incident.subjects),
+            units=units(incident.subjects),
             charts=self._around(desk, incident, window_ms, now_ms),
             evidence=evidence_text(incident, window_ms),
             answers=choices(incident) if model is not None else [],

@@ -166,6 +166,7 @@ def test_the_message_carries_owner_subject_and_onset_plainly(world: World) -> No
         "Owner: vision",
         "noise in pictures of `frame` is up by 2.3 sd (70% of the evidence)",
         "`speed` is missing, 4.2 percentage points more often (30% of the evidence, since Thu 19 Nov 2026, 15:00 CET (14:00 UTC))",
+        "sd: standard deviations, the usual spread of a column.",
         "Since: Thu 19 Nov 2026, 14:50 CET (13:50 UTC), told by 1241 events",
         "the threshold is once in 89 days",
         "https://raincheck.example/incidents/traffic-light-statistical-page-1",

@@ -154,6 +154,16 @@ def test_the_fleet_shows_who_needs_somebody_first_and_says_it_in_words(client: h
     assert "noise in pictures of frame is up by 2.3 sd" in page.text
 
 
+@pytest.mark.parametrize(("unit", "meaning"), [("sd", "sd: standard deviations"), ("PSI", "PSI: population stability index")])
+def test_no_page_tells_a_size_in_a_unit_that_it_does_not_explain(unit: str, meaning: str, client: httpx.Client, desk: FakeDesk) -> None:
+    """In words that stand there: a telephone has no pointer to ask with."""
+    paths = ["/", *(f"/models/{quote(view.name)}" for view in desk.models()), *(f"/incidents/{quote(i.id, safe='')}" for i in desk.known)]
+    told = {path: read(client, path).text for path in paths}
+    using = {path for path, text in told.items() if re.search(rf"\d {unit}\b", text)}
+    assert using, "else nothing was seen"
+    assert {path for path in using if meaning not in told[path]} == set()
+
+
 def test_an_empty_fleet_is_no_error(serve: Callable[[FakeDesk], httpx.Client]) -> None:
     desk = believable()
     desk.views = []
