@@ -67,7 +67,7 @@ KAFKA = Table(
     (
         Key("bootstrap", ListOf(HostPort(), least=1), "brokers to begin with", required=True),
         Key("security", SECURITY, "encryption and log-in"),
-        Key("group", Text("a consumer group's name"), "the name under which offsets are shown to lag tools"),
+        Key("group", Text("a consumer group's name"), "the name under which lag tools see offsets, and two daemons each other"),
         Key("start", Choice(("beginning", "end")), "where a topic without saved offsets begins, unless its models say topic_since"),
         Key("on_corrupt", Choice(("halt", "skip")), "what to do with a batch whose checksum fails"),
     ),
