@@ -30,7 +30,7 @@ def die_at_restart() -> None:
 if __name__ == "__main__":
     rounds.TICK_S = 0.3
     assert KafkaSource.__init__.__kwdefaults__ is not None
-    KafkaSource.__init__.__kwdefaults__.update(probe_s=0.3, topics_s=0.5)
+    KafkaSource.__init__.__kwdefaults__.update(probe_s=0.3, topics_s=0.5, look_s=0.3)
     arguments = sys.argv[1:]
     if arguments[0] == "die-at-restart":
         die_at_restart()
