@@ -4,6 +4,7 @@
 #   make test    set up, start the real services, run every test       (CI allows 25 min)
 #   make test-long    the simulated months that are too long for every run                   (15 min)
 #   make test-faults  every fault of tests/README.md, also those that take minutes            (25 min)
+#   make test-image   the image built and run, without a registry of images: podman and its like by apt       (10 min)
 #   make fuzz         bytes that nobody thought of, from record to pane (FUZZ_S=600)               (10 min)
 #   make check   formatting, lints, types, import contracts             (1 min)
 
@@ -15,10 +16,10 @@ EXTRAS := dev,grafana,dashboards
 FUZZ_S ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services run test test-long test-faults fuzz check format clean
+.PHONY: help setup services run test test-long test-faults test-image fuzz check format clean
 
 help:
-	@sed -n '3,8s/^#   //p' Makefile
+	@sed -n '3,9s/^#   //p' Makefile
 
 # `python3 -m venv` needs a Debian package of its own, one per version of Python; everything else comes from PyPI
 $(VENV)/.stamp: pyproject.toml
@@ -51,6 +52,9 @@ fuzz: setup
 
 test-faults: services
 	$(BIN)/python -m pytest -m "fault or not fault" --timeout 1800 tests/faults tests/kafka tests/paging
+
+test-image: services
+	tests/deploy/image.sh
 
 check: setup
 	$(BIN)/ruff format --check .
