@@ -21,6 +21,7 @@ programs() {
     for pair in podman:podman runc:runc conmon:conmon mmdebstrap:mmdebstrap; do
         command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
     done
+    [ -e /usr/libexec/podman/catatonit ] || command -v catatonit >/dev/null || missing="$missing catatonit"
     [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
     if [ -z "$missing" ]; then return; fi
     say "installing$missing"
