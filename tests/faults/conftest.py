@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,14 @@ class Calm:
     verdicts: list[dict[str, Any]]
     windows: dict[int, Any]
 
-    def holds(self, river: River, closed: int) -> dict[str, Any]:
-        """Verdicts, counts and cells of the first `closed` windows are those of the undisturbed run; the rest of the export."""
+    def holds(self, river: River, closed: int, lacks: Mapping[int, list[str]] | None = None) -> dict[str, Any]:
+        """Verdicts, counts and cells of the first `closed` windows are those of the undisturbed run; the rest of the export.
+
+        `lacks` names hours whose windows are nevertheless partial, since they might not have been the same.
+        """
         found, mine = account(river.state)
-        assert [stable(v) for v in found["verdicts"][:closed]] == self.verdicts[:closed]
+        marks = {hour: {"partial": True, "lacks": why} for hour, why in (lacks or {}).items()}
+        assert [stable(v) for v in found["verdicts"][:closed]] == [v | marks.get(hour, {}) for hour, v in enumerate(self.verdicts[:closed])]
         assert len({v["id"] for v in found["verdicts"]}) == len(found["verdicts"]), "one verdict per window"
         for hour in range(closed):
             start = START_MS + hour * HOUR_MS
