@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import pytest
 import yaml
@@ -28,10 +30,10 @@ def begun(river: River, program: Sequence[str]) -> Witness:
     return witness
 
 
-def other_host(river: River, program: Sequence[str]) -> Witness:
-    """The same configuration copied to where another state is."""
+def other_host(river: River, program: Sequence[str], **more: Any) -> Witness:
+    """The same configuration copied to where another state is; `more` is changed in it."""
     config = river.folder / "copied.yaml"
-    config.write_text(yaml.safe_dump(river.plan | {"state": river.plan["state"] | {"path": str(river.folder / "copied.db")}}))
+    config.write_text(yaml.safe_dump(river.plan | {"state": river.plan["state"] | {"path": str(river.folder / "copied.db")}} | more))
     daemon = Daemon(config, program=program)
     river.daemons.append(daemon)
     daemon.wait_for("started")
@@ -53,8 +55,19 @@ def another(witness: Witness) -> bool:
     return witness.gauge("raincheck_kafka_another_daemon") == 1
 
 
-def events_of(witness: Witness) -> list[str]:
-    return [str(line.get("event")) for line in witness.daemon.lines]
+def alone(river: River, program: Sequence[str], *witnesses: Witness) -> None:
+    """Each has looked around several times and has not been told of anybody."""
+    commits = 8 if program == BRISK else 15  # one each five seconds, a look each half a minute: three of them at least
+    for witness in witnesses:
+        enough = partial(many_commits, witness, commits)
+        witness.until(trickling(river, enough), "it has looked around several times", TOLD_S)
+    for witness in witnesses:
+        assert witness.gauge("raincheck_kafka_another_daemon") == 0
+        assert not {"another_daemon", "state_was_lost"} & {str(line.get("event")) for line in witness.daemon.lines}
+
+
+def many_commits(witness: Witness, commits: int) -> bool:
+    return (witness.gauge("raincheck_kafka_commits_total") or 0) >= commits
 
 
 @pytest.mark.parametrize("program", PACES)
@@ -77,14 +90,14 @@ def test_neither_kill_nor_restart_is_taken_for_a_second_daemon(river: River, pro
     for end in ("kill", "terminate"):
         getattr(witness.daemon, end)()
         witness = Witness(river.start(program=program))
-        commits = 8 if program == BRISK else 15  # one each five seconds, a look each half a minute: three of them at least
+        alone(river, program, witness)
 
-        def enough(witness: Witness = witness, commits: int = commits) -> bool:
-            return (witness.gauge("raincheck_kafka_commits_total") or 0) >= commits
 
-        witness.until(trickling(river, enough), "it has looked around several times", TOLD_S)
-        assert witness.gauge("raincheck_kafka_another_daemon") == 0
-        assert not {"another_daemon", "state_was_lost"} & set(events_of(witness))
+def test_the_parts_of_one_plan_share_its_group(river: River) -> None:
+    river.plan["shard"] = {"index": 1, "count": 2}  # the one that has the model: both read all
+    river.write()
+    one = begun(river, BRISK)
+    alone(river, BRISK, one, other_host(river, BRISK, shard={"index": 0, "count": 2}))
 
 
 def test_a_state_that_was_lost_is_told_and_all_is_read_again(river: River) -> None:
