@@ -218,6 +218,9 @@ class MemorySource:
         out: list[Records | Note] = []
         for topic, stream in self._topics.items():
             out += self._topic(topic, stream)
+        # what is known of all topics comes before any record, as from a broker: or windows would close without one that is there
+        for topic, stream in self._topics.items():
+            out += self._records(topic, stream)
         self._contact = wall.monotonic()
         return out
 
@@ -250,7 +253,13 @@ class MemorySource:
                 out += self._group.recall(self._bus, starts)
             self._next.update(starts)
             out.append(Assigned(stream, starts))
-        for name, log in zip(names, found.logs, strict=True):
+        return out
+
+    def _records(self, topic: str, stream: str) -> list[Records | Note]:
+        out: list[Records | Note] = []
+        found = self._bus.topics.get(topic)
+        for number, log in enumerate(found.logs if found is not None else ()):
+            name = partition_name(stream, number)
             out += self._read(stream, name, log)
             self._reached[name] = Reached(self._next[name], log.end, self._bus.now_ms())
         return out
