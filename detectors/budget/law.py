@@ -77,7 +77,8 @@ def _filter(data: Residuals) -> tuple[Wander, Floats]:
         law = wander.fit(rest, inverse, seen, steps, data.by_n[mine])
         raw = wander.innovations(law, rest, inverse, seen, steps)
         scale = np.maximum(np.sqrt((np.clip(raw, -4, 4) ** 2).sum(0) / seen.sum(0)), 0.5)
-        u[spot] = raw / scale
+        raw /= scale
+        u[spot] = raw
         for name, found in (("rho", law.rho), ("tau2", law.tau2), ("a", law.a), ("w", law.w), ("scale", scale)):
             getattr(out, name)[mine] = found
     return out, u
