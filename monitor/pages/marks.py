@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from itertools import groupby
 from typing import Final, TypeAlias
 
 from monitor.incident import Incident
@@ -14,6 +15,12 @@ from monitor.verdict import Verdict
 Scale: TypeAlias = Callable[[float], float]  # a time in milliseconds -> its place on the axis
 LETTER: Final = 7.4  # mean width of a letter of a flag's text, in drawing units
 LEARNING: Final = ("gathering", "learning", "calibrating")  # reasons of windows without a verdict because normal is not known yet
+LACKS: Final = {
+    "unreadable": "it cannot be read",
+    "retention": "deleted before they were read",
+    "poison": "in a batch that cannot be opened",
+    "recreated": "its topic was made anew",
+}  # why a window lacks events of a partition
 STEPS_MS: Final = tuple(m * MINUTE_MS for m in (5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 10080, 20160))
 
 
@@ -51,18 +58,31 @@ def learning(shown: Sequence[Verdict], x_of: Scale) -> list[Band]:
 
 
 def partial(shown: Sequence[Verdict], x_of: Scale) -> list[Band]:
-    """Where some partition could not be read."""
-    return _stretches([v for v in shown if v.partial], "partial", x_of)
+    """Where events may be missing, each stretch with what it lacks."""
+    runs = groupby((v for v in shown if v.partial), key=lambda v: v.lacks)
+    return [band for lacks, run in runs for band in _stretches(list(run), "partial", x_of, lacking(lacks))]
 
 
-def _stretches(verdicts: Sequence[Verdict], kind: str, x_of: Scale) -> list[Band]:
+def lacking(lacks: Sequence[str]) -> str:
+    """What a partial window lacks, in words.
+
+    >>> lacking(("in/0: retention", "out/0: unreadable"))
+    'events may be missing: in/0 (deleted before they were read), out/0 (it cannot be read)'
+    >>> lacking(())
+    'events may be missing'
+    """
+    found = [(partition, LACKS.get(why, why)) for partition, _, why in (one.partition(": ") for one in lacks)]
+    return "events may be missing" + (": " if found else "") + ", ".join(f"{partition} ({why})" for partition, why in found)
+
+
+def _stretches(verdicts: Sequence[Verdict], kind: str, x_of: Scale, text: str = "") -> list[Band]:
     bands: list[list[int]] = []
     for verdict in verdicts:
         if bands and verdict.start_ms <= bands[-1][1]:
             bands[-1][1] = verdict.end_ms
         else:
             bands.append([verdict.start_ms, verdict.end_ms])
-    return [Band(kind, round(x_of(a), 1), round(x_of(b) - x_of(a), 1), kind) for a, b in bands]
+    return [Band(kind, round(x_of(a), 1), round(x_of(b) - x_of(a), 1), text or kind) for a, b in bands]
 
 
 def opened(incidents: Iterable[Incident], start_ms: int, end_ms: int, x_of: Scale) -> list[Band]:

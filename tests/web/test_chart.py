@@ -105,6 +105,15 @@ def test_learning_and_partial_windows_become_bands_as_long_as_they_are() -> None
     assert math.isclose(bands["partial"].width, whole * 2 / 288, abs_tol=0.2)
 
 
+def test_a_partial_band_says_what_its_windows_lack() -> None:
+    found = [verdict(i, 0.0) for i in range(288)]
+    for i, lacks in ((100, ("in/0: retention",)), (101, ("in/0: retention",)), (102, ("in/1: unreadable",)), (200, ("in/0: retention",))):
+        found[i] = replace(found[i], partial=True, lacks=lacks)
+    texts = [band.text for band in drawn(found).bands]
+    lost, stuck = "events may be missing: in/0 (deleted before they were read)", "events may be missing: in/1 (it cannot be read)"
+    assert texts == [lost, stuck, lost]
+
+
 def incident(opened_ms: int, onset_ms: int, resolved_ms: int | None = None, severity: str = "page") -> Incident:
     return Incident("i", "m", "team", severity, "statistical", opened_ms, onset_ms, (), 5.0, 4.4, "", resolved_ms=resolved_ms)  # type: ignore[arg-type]
 
