@@ -188,6 +188,15 @@ def test_what_was_mended_pages_nobody_again(size: float, hours: int, because: st
     assert len(life.incidents()) == 2, "it is watched on"
 
 
+def test_what_was_expected_does_not_speak_when_it_is_over(life: Life) -> None:
+    """The twelve hours that it began in are half of it; they end after it."""
+    life.go(7, x=2.0)
+    life.answer("expected", until_ms=life.now_ms + 3 * HOUR_MS)
+    life.go(3, x=2.0)
+    life.go(36)
+    assert len(life.incidents()) == 1
+
+
 def test_beside_what_was_mended_all_else_is_judged(life: Life) -> None:
     life.go(6, x=1.0)
     life.answer("fixed", at_ms=life.now_ms + HOUR_MS + HOUR_MS // 2)
