@@ -93,8 +93,7 @@ class Watermark:
         heir = self.positions[partitions[0]] if partitions else Position()
         for name in gone:
             lost = self.positions.pop(name)
-            for tear in (*lost.tears, Tear(why, lost.believed_ms, at_ms)):
-                heir.tears = tears.added(heir.tears, tear, grain(readers))
+            heir.tears = tears.added((*heir.tears, *lost.tears), Tear(why, lost.believed_ms, at_ms), grain(readers))
         return gone
 
     def block(self, partition: str) -> bool:
@@ -110,9 +109,9 @@ class Watermark:
         return before
 
     def stuck(self, partition: str) -> int | None:
-        """Where a partition that has been read stands still; None where it does not, or was never there to be read."""
+        """Where a partition stands still that cannot be read; None where it can, or was never there to be read."""
         position = self.positions.get(partition, Position())
-        return position.next_offset if position.unreadable and position.records else None
+        return position.next_offset if position.unreadable and position.placed else None
 
     def lacks(self, model: Model, partitions: Iterable[str], start_ms: int) -> tuple[tuple[str, str], ...]:
         """What the model's window that starts then may lack: partitions, each with why."""
