@@ -123,6 +123,8 @@ class KafkaSource:
             self._beyond |= failure.offsets.keys()
         elif failure.kind == "cut":
             self._cut.update(failure.offsets)
+            for name in failure.offsets:  # said once: asked for again before a record is read, it would be said for ever
+                self._positions.epochs.pop(name, None)
         elif failure.kind == "unreadable":
             self._isolation = Isolation(set(self._names()) - self._halted, skip=self._skip)
         self._link.failed(failure)
@@ -215,7 +217,9 @@ class KafkaSource:
         except ClientFailed as failure:  # what people are told must not hold up what is read
             self._link.count(failure.name)
         if self._isolation is None:
-            client.assign({name: self._positions.next[name] for name in names if name not in self._halted}, self._paused)
+            client.assign(
+                {name: self._positions.next[name] for name in names if name not in self._halted}, self._paused, self._positions.epochs
+            )
         self._reassign = False
         self._probe_at = 0.0
 
@@ -234,6 +238,7 @@ class KafkaSource:
         found = client.poll(max(0, int((deadline - wall.monotonic()) * 1000)))
         for records in found:
             self._positions.next[records.partition] = records.next_offset
+        self._positions.epochs |= client.epochs(records.partition for records in found)
         out += found
         if wall.monotonic() >= self._probe_at:
             self._probe(client, out)
@@ -261,6 +266,7 @@ class KafkaSource:
             if position > self._positions.next[name]:  # past the markers and aborted records at the end of the log
                 self._positions.next[name] = position
                 out.append(Records(partition_number(name)[0], name, [], [], [], position, now_ms))
+        self._positions.epochs |= client.epochs(client.assigned)
         self._reached = {name: Reached(self._positions.next[name], ends[name], now_ms) for name in names}
 
     def caught_up(self) -> Mapping[str, Reached]:
@@ -299,7 +305,7 @@ class KafkaSource:
             self._commit_failures += 1
 
     def identities(self) -> Mapping[str, str]:
-        return dict(self._positions.identities)
+        return self._positions.said()
 
     def _publish(self) -> None:
         self._status = SourceStatus(

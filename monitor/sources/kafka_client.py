@@ -7,7 +7,7 @@ recovery in here; `monitor.sources.kafka` throws the client away and builds a ne
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -74,11 +74,17 @@ class KafkaClient:
     def _name(self, tp: TopicPartition) -> str:
         return partition_name(self._streams[tp.topic], tp.partition)
 
-    def assign(self, positions: Mapping[str, int], paused: Collection[str] = ()) -> None:
-        """Read exactly these partitions: those read already go on, the others begin at their position; all are sought before any poll."""
+    def assign(self, positions: Mapping[str, int], paused: Collection[str] = (), epochs: Mapping[str, int] | None = None) -> None:
+        """Read exactly these partitions: those read already go on, the others begin at their position; all are sought before any poll.
+
+        Of a position with an epoch (`epochs`) the cluster is asked whether its log is still the one that was read; if not, a poll raises.
+        """
         self._consumer.assign([self._tp(partition) for partition in positions])
         for partition in positions.keys() - self.assigned:
             self._consumer.seek(self._tp(partition), positions[partition])
+            if epochs is not None and partition in epochs:  # the public call takes an offset only
+                place = self._consumer._subscription.assignment[self._tp(partition)]
+                place.seek(OffsetAndMetadata(positions[partition], "", epochs[partition]))
         self.assigned = set(positions)
         self.pause(paused)
 
@@ -169,6 +175,11 @@ class KafkaClient:
         except Exception as error:
             raise self._failure(error) from error
         return {partition: int(offset) for partition, offset in found.items() if offset is not None}
+
+    def epochs(self, partitions: Iterable[str]) -> dict[str, int]:
+        """The leaders' epochs of what was read last of them, markers among it, where they are known; asks nobody."""
+        places = {partition: self._consumer._subscription.assignment[self._tp(partition)].position for partition in partitions}
+        return {partition: int(at.leader_epoch) for partition, at in places.items() if at is not None and at.leader_epoch >= 0}
 
     def commit(self, offsets: Mapping[str, int], metadata: str) -> None:
         """Tell the broker, for lag tools; raises `ClientFailed`."""

@@ -12,6 +12,7 @@ from monitor.sources.source import (
     Recreated,
     Rewound,
     another,
+    epoch_key,
     partition_name,
     partition_number,
     stream_key,
@@ -21,7 +22,8 @@ from monitor.sources.source import (
 
 class Positions:
     """`next` is {partition: next offset} of every partition that was placed once; `identities` says whose offsets they are,
-    as of `Source.identities`.
+    as of `Source.identities`. `epochs` is {partition: the leader's epoch of the last record before that offset}, where it is known: asked
+    with it, a cluster tells whether its log still holds what we have read, or was cut meanwhile and has grown again.
 
     `streams` is {stream: topic}; `begin` says where a partition without a saved position starts when its topic was never read before.
     `since_ms` is {stream: age} of those that start at their first record of at most that age instead, by the broker's stamps.
@@ -32,6 +34,7 @@ class Positions:
         self.topics = topics_of(streams)
         self.next: dict[str, int] = {}
         self.identities: dict[str, str] = {}
+        self.epochs: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
         self._begin = begin
         self._since_ms = dict(since_ms or {})
@@ -44,6 +47,7 @@ class Positions:
         self._saved = dict(saved)
         mine = self.topics.keys() | {stream_key(stream) for stream in self.topics.values()}
         self.identities = {name: identity for name, identity in identities.items() if name in mine}
+        self.epochs = {name: int(identities[epoch_key(name)]) for name in saved if epoch_key(name) in identities}
         self._read_before = {stream for topic, stream in self.topics.items() if topic in identities}
         self._read_before |= {partition_number(name)[0] for name in saved}
 
@@ -58,13 +62,18 @@ class Positions:
         self.identities |= met
         if before is None:
             return []
-        for table in (self.next, self._saved):
+        tables: tuple[dict[str, int], ...] = (self.next, self._saved, self.epochs)
+        for table in tables:
             for name in [name for name in table if partition_number(name)[0] == stream]:
                 del table[name]
         self.forget(stream)
         self._read_before.add(stream)
         names = tuple(partition_name(stream, number) for number in range(partitions))
         return [Recreated(stream, topic, before, identity, names)]
+
+    def said(self) -> dict[str, str]:
+        """What is saved beside the offsets, and handed to `restore` at the next start."""
+        return self.identities | {epoch_key(name): str(epoch) for name, epoch in self.epochs.items()}
 
     def forget(self, stream: str) -> None:
         """Have the stream's partitions announced again: its topic is gone for now, or another one."""
@@ -122,11 +131,13 @@ class Positions:
         if start >= position:
             return []
         self.next[name] = start
+        self.epochs.pop(name, None)
         return [Rewound(partition_number(name)[0], name, position, start)]
 
     def lose(self, name: str, stop: int, reason: Literal["retention", "poison"]) -> Gap:
         """Move a position over what will never be read."""
         start = self.next[name]
         self.next[name] = stop
+        self.epochs.pop(name, None)
         self.skipped[name] = self.skipped.get(name, 0) + stop - start
         return Gap(partition_number(name)[0], name, start, stop, reason)

@@ -181,7 +181,8 @@ class Source(Protocol):
         ...
 
     def identities(self) -> Mapping[str, str]:
-        """Whose offsets the positions are, to be stored beside them: `{topic: topic id}` and `{stream_key(stream): topic}` as last seen."""
+        """Whose offsets the positions are, to be stored beside them: `{topic: topic id}` and `{stream_key(stream): topic}` as last seen,
+        and where it is known `{epoch_key(partition): leader's epoch of its last record}`."""
         ...
 
     def status(self) -> SourceStatus:
@@ -219,6 +220,15 @@ def stream_key(stream: str) -> str:
     'stream:clicks'
     """
     return f"stream:{stream}"
+
+
+def epoch_key(partition: str) -> str:
+    """Under which the leader's epoch of a partition's last record stands among the identities; no topic can have that name.
+
+    >>> epoch_key("clicks/3")
+    'epoch:clicks/3'
+    """
+    return f"epoch:{partition}"
 
 
 def another(identities: Mapping[str, str], stream: str, topic: str, identity: str) -> str | None:

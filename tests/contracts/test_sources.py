@@ -72,7 +72,7 @@ def test_a_reader_that_goes_on_from_its_table_loses_and_repeats_nothing(world: W
     for number in range(2):
         assert before.values(number) + after.values(number) == [b"%d-%d" % (number, row) for row in range(30)]
     assert not after.of(Recreated)
-    assert second.identities() == first.identities()
+    assert first.identities().items() <= second.identities().items()
 
 
 def test_caught_up_is_said_when_all_was_handed_out_and_not_before(world: World) -> None:

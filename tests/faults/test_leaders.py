@@ -162,45 +162,82 @@ def test_verdicts_and_the_page_are_those_of_an_undisturbed_run(river: River, clu
     assert [stable(v) for v in river.replayed()] == [stable(v) for v in found["verdicts"]]
 
 
-def test_an_unclean_election_that_cuts_the_log_is_told_and_counted(river: River, cluster: Cluster, places: Places) -> None:
-    """A copy that stood still leads after the only complete one died: what was read of it and is no more is counted; verdicts stay."""
+def uncleanly(river: River, cluster: Cluster, places: Places) -> tuple[str, Broker, Broker]:
+    """A topic of two copies, one of which may lead without being complete; its name, and who has the complete and the stale one."""
     topic, (stale, complete) = river.feed.name(), (1, 2)
     settings = {"unclean.leader.election.enable": "true", "min.insync.replicas": "1"}
     river.feed.admin.create_topics({topic: {"assignments": {0: [complete, stale]}, "configs": settings}}, wait_for_metadata=True)
     river.plan["streams"]["in"]["topic"] = river.topics["in"] = topic
     river.write()
+    return topic, cluster.nodes[complete], cluster.nodes[stale]
+
+
+def write(river: River, hours: range) -> None:
+    inputs, outputs = events(hours, PER_HOUR)
+    river.feed.produce(river.topics["in"], inputs)
+    river.feed.produce(river.topics["out"], outputs)
+
+
+def test_an_unclean_election_that_cuts_the_log_is_told_and_counted(river: River, cluster: Cluster, places: Places) -> None:
+    """A copy that stood still leads after the only complete one died: what was read of it and is no more is counted; verdicts stay."""
+    topic, complete, stale = uncleanly(river, cluster, places)
     witness = Witness(river.start(program=REAL))
     witness.told(up=True)
-
-    def write(hours: range) -> None:
-        inputs, outputs = events(hours, PER_HOUR)
-        river.feed.produce(topic, inputs)
-        river.feed.produce(river.topics["out"], outputs)
-
-    write(range(3))
+    write(river, range(3))
     places.whole(*river.topics.values())
-    cluster.nodes[stale].kill()
-    places.until(lambda: places.in_sync(topic) == {complete}, "one copy is left behind")
-    write(range(3, 5))
+    stale.kill()
+    places.until(lambda: places.in_sync(topic) == {complete.node}, "one copy is left behind")
+    write(river, range(3, 5))
     witness.closed(3)
     witness.saved(river.state, 5 * PER_HOUR)
-    cluster.nodes[complete].kill()
-    cluster.nodes[stale].start()
+    complete.kill()
+    stale.start()
     line = witness.daemon.wait_for("log_truncated", TOLD_S)
     assert (line["partition"], line["position"], line["start"]) == ("in/0", 5 * PER_HOUR, 3 * PER_HOUR)
     river.feed.close()  # a producer that has seen its records vanish may not go on
-    write(range(5, 7))
+    write(river, range(5, 7))
     witness.closed(5)
-    cluster.nodes[complete].start()
+    complete.start()
     places.whole(topic)
     places.hand_back(topic)  # its log was cut, too: the same one goes on
-    write(range(7, 9))
+    write(river, range(7, 9))
     witness.closed(7)
     witness.saved(river.state, 9 * PER_HOUR)
+    cut_once(river, witness)
+
+
+def test_a_log_that_was_cut_and_grew_again_while_we_were_away_is_told(river: River, cluster: Cluster, places: Places) -> None:
+    """Its end is beyond our offset again, where other records stand now: offsets alone would go on in their middle and say nothing."""
+    topic, complete, stale = uncleanly(river, cluster, places)
+    first = Witness(river.start(program=REAL))
+    first.told(up=True)
+    write(river, range(3))
+    places.whole(*river.topics.values())
+    stale.kill()
+    places.until(lambda: places.in_sync(topic) == {complete.node}, "one copy is left behind")
+    write(river, range(3, 5))
+    first.closed(3)
+    first.saved(river.state, 5 * PER_HOUR)
+    assert first.daemon.terminate() == 0
+    complete.kill()
+    stale.start()
+    places.until(lambda: places.leader(topic) == stale.node, "the one that stood still leads")
+    river.feed.close()
+    write(river, range(5, 9))
+    second = Witness(river.start(program=REAL))
+    line = second.daemon.wait_for("log_truncated", TOLD_S)
+    assert (line["partition"], line["position"], line["start"]) == ("in/0", 5 * PER_HOUR, 3 * PER_HOUR)
+    second.closed(7)
+    second.saved(river.state, 9 * PER_HOUR)
+    cut_once(river, second)
+
+
+def cut_once(river: River, witness: Witness) -> None:
+    """Two hours were read and are no more: they are counted, what was judged stays judged, and each later record was read once."""
     found, _ = account(river.state)
     assert found["counts"] == [{"of": "in", "reason": "rewound", "count": 2 * PER_HOUR}]
     assert found["offsets"]["in/0"]["next_offset"] == records(found, "in") - 2 * PER_HOUR, (
         "read, less what is no more, is what the log holds"
     )
-    assert [v["events"] for v in found["verdicts"][:8]] == [PER_HOUR] * 8, "what was judged stays judged"
+    assert [v["events"] for v in found["verdicts"][:8]] == [PER_HOUR] * 8
     assert [line["event"] for line in witness.daemon.lines].count("log_truncated") == 1

@@ -143,7 +143,7 @@ def test_two_topics_are_read_by_one_source_and_one_may_be_absent(world: KafkaWor
     world.sources.append(source)
     ledger = read(source, lambda ledger: ledger.count == 3)
     assert ledger.of(Absent) == [Absent("labels", "not-there-yet")]
-    assert set(source.identities()) == {world.topic, f"stream:{STREAM}"}
+    assert set(source.identities()) == {world.topic, f"stream:{STREAM}", f"epoch:{STREAM}/0"}
 
 
 def test_lag_tools_see_our_commits(world: KafkaWorld) -> None:
