@@ -1,60 +1,53 @@
 """The engine: slices in, changes out. Left of the bar it folds and adds up; right of it one judge per model walks closed windows.
 
-Everything that can change a verdict is an input: `absorb` (slices), `tick` (releases), `assign`, `learned`, `answer`, `deployed`. Nothing
-here reads a clock, a file or the network. `drain` returns what changed, to be saved in one transaction; `due` what learning waits for.
+Everything that can change a verdict is an input: slices (`absorb`, or `add` for panes folded elsewhere), what is about partitions
+(monitor.partitions), `given`, `learned`, `answer`, `expected`, `deployed`. Nothing here reads a clock, a file or the network.
+`drain` returns what changed, to be saved in one transaction; `due` what learning waits for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
 from monitor import again
 from monitor.alert import Alert
 from monitor.batch import Slice
-from monitor.changes import Changes, InputRow, Outcome, ReferenceRow, Snapshot
-from monitor.checkpoint import checkpoint, crosses, mark_of, position_of
+from monitor.changes import Changes, Outcome, ReferenceRow, Snapshot
+from monitor.checkpoint import checkpoint, position_of
 from monitor.distribution import beside
 from monitor.evidence import Evidence
-from monitor.fold import Fold
 from monitor.incident import Answer, Incident
 from monitor.judge import TREND, judge, latch_of, looked_back
 from monitor.learning import Due, FirstStep, Learned, first_step, learnt_share, window_row
 from monitor.life import answered, expecting, overtaken
 from monitor.open_windows import OpenWindows
 from monitor.pane import Folded
+from monitor.partitions import Partitions
 from monitor.plan import DAY_MS, Model, Plan
 from monitor.reference import Reference
 from monitor.restoring import restored
 from monitor.rules import breaches, with_values
 from monitor.standing import Expected, Standing
-from monitor.tears import Reader
-from monitor.watermark import Watermark
 
 # One partition may run so many windows ahead of another: bounds what is open, and is far enough that polls do not take turns.
 MOST_AHEAD = 48
 
 
-class Engine:
+class Engine(Partitions):
     """One engine judges all models of a plan. Not thread-safe: its owner calls it from one thread."""
 
     def __init__(self, plan: Plan, snapshot: Snapshot | None = None) -> None:
-        self.plan = plan
-        self.watermark = Watermark()
+        super().__init__(plan)
         self.windows = OpenWindows()
-        self.standings: dict[str, Standing] = {}
         self.references: dict[str, Reference] = {}
         self.incidents: dict[str, Incident] = {}  # open ones
         self._evidence = Evidence()
         self._due: dict[str, Due] = {}
-        self._changes = Changes()
         self._stale: set[str] = set()  # models whose standing has changed since the last drain
         self._day_ended: set[str] = set()  # models of which the next drain takes a checkpoint
-        self.fold = Fold(plan)
-        self._next_input = 0
         self._restore(snapshot or Snapshot())
 
     # ---- inputs
@@ -80,73 +73,9 @@ class Engine:
         self._mark(folded.partition)
         self.close()
 
-    def assign(self, partitions: Iterable[str]) -> None:
-        """Partitions that are read from now on: windows wait for them. A mapping tells the offsets they begin at."""
-        starts = partitions if isinstance(partitions, Mapping) else dict.fromkeys(partitions, 0)
-        new = {name: start for name, start in starts.items() if name not in self.watermark.positions}
-        self.watermark.assign(new)
-        if new:
-            self._input("assigned", "", 0, {"starts": new})
-            self._mark(*new)  # or a restart would begin elsewhere
-
-    def moved(self, partition: str, next_offset: int) -> None:
-        """A partition goes on elsewhere than after its last slice: saved with the count of what that cost, or it would be counted again."""
-        if self.watermark.stuck(partition) != next_offset:  # a restart comes to the batch that stopped it again
-            self.unblocked(partition)
-        if self.watermark.move(partition, next_offset):
-            self._mark(partition)
-
-    def torn(self, partition: str, next_offset: int, why: str, at_ms: int) -> None:
-        """Records of this partition were lost unread, and it goes on there: windows that may have held them are partial (monitor.tears)."""
-        self._input("torn", "", at_ms, {"partition": partition, "next_offset": next_offset, "why": why})
-        self.watermark.tear(partition, why, at_ms, self._readers(partition))
-        self.moved(partition, next_offset)
-        self._mark(partition)
-
-    def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
-        """The logs behind these partitions are others now: their offsets begin anew, what was counted stays, what was unread is lost."""
-        names = sorted(partitions)
-        self._input("restart", "", at_ms, {"partitions": names, "why": why})
-        gone = self.watermark.restart(names, why, at_ms, self._readers(names[0]))
-        for name in gone:
-            self.fold.forget(name)
-        self._mark(*names, *gone)
-
-    def blocked(self, partition: str, why: str, at_ms: int) -> None:
-        """A batch of this partition cannot be opened: windows close without it, marked as partial, and its models' owners hear of it."""
-        if self.watermark.block(partition):
-            self._input("blocked", "", at_ms, {"partition": partition, "why": why})
-            self._mark(partition)
-        self.close()
-
-    def unblocked(self, partition: str) -> None:
-        """It can be read again, and is waited for from where it stood."""
-        if self.watermark.unblock(partition):
-            self._input("unblocked", "", 0, {"partition": partition})
-            self._mark(partition)
-
     def lost(self, stream: str, reason: str, n: int) -> None:
         """Records that the source could not hand out, for the account."""
         self._changes.counts[stream, reason] += n
-
-    def tick(self, now_ms: int, reached: Mapping[str, tuple[int, int]]) -> None:
-        """Releases silent partitions (monitor.watermark); what that lets close is closed, and the release is recorded."""
-        before = {name: position.mark_ms for name, position in self.watermark.positions.items()}
-        released: dict[str, int] = {}
-        for model in sorted(self.plan.models):
-            released |= self.watermark.release(self._gates(model), now_ms, reached)
-        if released:
-            self.release(released)
-            if any(crosses(self.plan.models.values(), before[name], mark_ms) for name, mark_ms in released.items()):
-                self._input("tick", "", now_ms, {"released": released})
-
-    def release(self, marks: Mapping[str, int]) -> None:
-        """Silent partitions pass these event times; what that lets close is closed."""
-        for partition, mark_ms in marks.items():
-            self.watermark.positions[partition].mark_ms = mark_ms
-            self.fold.release(partition, mark_ms)
-            self._mark(partition)
-        self.close()
 
     def learned(self, learned: Learned) -> None:
         """A step of learning is done: the model's waiting windows go on, under the new reference if there is one."""
@@ -267,10 +196,6 @@ class Engine:
         """The packed state of the model's evidence; empty while it learns."""
         return self._evidence.pack(model)
 
-    def positions(self) -> dict[str, int]:
-        """Where each partition goes on."""
-        return {name: position.next_offset for name, position in self.watermark.positions.items() if position.placed}
-
     def low_ms(self, model: str) -> int | None:
         """Event time that all of the model's partitions have passed."""
         return self.watermark.low_ms(self._gates(model))
@@ -362,23 +287,7 @@ class Engine:
             else:
                 self.incidents.pop(incident.id, None)
 
-    # ---- bookkeeping
-
-    def _gates(self, model: str) -> list[str]:
-        streams = set(self.plan.gating_streams(model))
-        return [p for p in self.watermark.positions if p.rpartition("/")[0] in streams]
-
-    def _readers(self, partition: str) -> list[Reader]:
-        names = [name for name in self.plan.models if partition.rpartition("/")[0] in self.plan.gating_streams(name)]
-        return [(self.plan.models[name], self.standings[name].next_ms) for name in names]
-
-    def _mark(self, *partitions: str) -> None:
-        at = self.watermark.positions
-        self._changes.marks |= {name: mark_of(at[name]) if name in at else None for name in partitions}
-
-    def _input(self, kind: str, model: str, at_ms: int, body: dict[str, Any]) -> None:
-        self._changes.inputs.append(InputRow(self._next_input, kind, model, at_ms, {**body, "offsets": self.positions()}))
-        self._next_input += 1
+    # ---- restart
 
     def _restore(self, snapshot: Snapshot) -> None:
         self._next_input = snapshot.next_input
