@@ -127,10 +127,11 @@ class Engine(Partitions):
     def answer(self, incident: str | Incident, answer: Answer) -> Incident:
         """An owner's answer; KeyError where no such incident is open. One that has closed is given whole: the engine keeps open ones."""
         old = self.incidents.get(incident.id, incident) if isinstance(incident, Incident) else self.incidents[incident]
-        model = old.model
-        closed, alerts, self.standings[model] = answered(self.plan.models[model], self.standings[model], old, answer)
-        self._settle((closed,), alerts)
-        if old.kind == "statistical" and old.rule != TREND and old.resolved_ms is None and model in self._evidence:
+        model, opened = old.model, [i for i in self.incidents.values() if i.model == old.model]
+        over, alerts, self.standings[model] = answered(self.plan.models[model], self.standings[model], old, answer, opened)
+        self._settle(over, alerts)
+        weighed = any(i.kind == "statistical" and i.rule != TREND for i in over)
+        if weighed and old.resolved_ms is None and model in self._evidence:
             self._evidence.release(model, again.muted(self.plan.models[model], self.standings[model], self.standings[model].next_ms or 0))
         self._stale.add(model)
         self._input("answer", model, answer.at_ms, {
@@ -139,7 +140,7 @@ class Engine(Partitions):
         })  # fmt: skip
         if model not in self._due:
             self._learn(self.plan.models[model], self.standings[model], self.standings[model].next_ms or 0)
-        return closed
+        return over[0]
 
     def expected(self, model: str, event: Expected, at_ms: int) -> None:
         """An event that was announced: while it lasts, and when it comes again, its subjects are not judged."""

@@ -7,17 +7,19 @@
 | normal | - | the levels of its subjects, from the onset on | is the new reference |
 | expected | - | - | is left out; until it is over its subjects wake nobody, nor when it comes again |
 
-Whatever the answer, evidence starts again. An incident may be answered after it has closed, and answered again.
+Whatever the answer, evidence starts again. An incident may be answered after it has closed, and answered again. An answer to a rule's
+page is one to the note that stands beside it, too: latched, that would wake somebody once the rule holds its evidence back no more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.again import columns_of_subjects, levelled, refitting, remembered, shunning
 from monitor.alert import Alert
 from monitor.incident import Answer, Incident
-from monitor.judge import FALSE_STEP, LN10, boost
+from monitor.judge import FALSE_STEP, LN10, boost, latches
 from monitor.learning import Due
 from monitor.plan import Model
 from monitor.standing import Expected, Standing
@@ -26,14 +28,18 @@ TOGETHER = "all together"  # evidence of a pooled stream: no subject carries it 
 MENDED = "begun before it was mended"  # what the calendar says of the windows that were open when somebody answered "fixed"
 
 
-def answered(model: Model, standing: Standing, incident: Incident, answer: Answer) -> tuple[Incident, list[Alert], Standing]:
-    """The incident closed by `answer`, the notice of it (where it was open still), and the standing after it."""
+def answered(
+    model: Model, standing: Standing, incident: Incident, answer: Answer, open_incidents: Iterable[Incident] = ()
+) -> tuple[tuple[Incident, ...], list[Alert], Standing]:
+    """The incident closed by `answer` and what is closed with it, the notice of it (where it was open still), and the standing then."""
     now_ms = standing.next_ms or incident.opened_ms  # event time: the answer itself carries the clock on the wall
     was_open = incident.resolved_ms is None
     closed = replace(incident, answers=(*incident.answers, answer))
     if was_open:
-        closed = replace(closed, resolved_ms=max(now_ms, incident.opened_ms), resolution="answered")
-    standing = shunning(standing, closed)
+        closed = _over(closed, now_ms)
+    notes = _noted_beside(model, incident, open_incidents) if was_open else []
+    over = (closed, *(_over(replace(note, answers=(*note.answers, answer)), now_ms) for note in notes))
+    standing = shunning(standing, *over)
     if incident.kind == "statistical":
         standing = _consequences(model, standing, incident, answer, now_ms)
     elif answer.kind == "expected":
@@ -41,7 +47,19 @@ def answered(model: Model, standing: Standing, incident: Incident, answer: Answe
     if was_open and answer.kind == "fixed":
         standing = _mended(model, standing, incident, answer.at_ms, now_ms)
     tell = was_open and incident.severity != "note"
-    return closed, [Alert(f"{incident.id}:resolved", "resolved", closed)] if tell else [], standing
+    return over, [Alert(f"{incident.id}:resolved", "resolved", closed)] if tell else [], standing
+
+
+def _over(incident: Incident, now_ms: int) -> Incident:
+    return replace(incident, resolved_ms=max(now_ms, incident.opened_ms), resolution="answered")
+
+
+def _noted_beside(model: Model, incident: Incident, open_incidents: Iterable[Incident]) -> list[Incident]:
+    """Notes of what a rule has told of already; whoever only looks on gets nothing but notes, and each is its own."""
+    if incident.kind != "rule" or model.mode == "observe":
+        return []
+    names = _names(incident)
+    return [i for i in open_incidents if i.severity == "note" and latches(i) and any(name in names for name in _names(i))]
 
 
 def _consequences(model: Model, standing: Standing, incident: Incident, answer: Answer, now_ms: int) -> Standing:
@@ -80,7 +98,8 @@ def _mended(model: Model, standing: Standing, incident: Incident, at_ms: int, no
     However far event time is behind, no more of them than are open while records come on time, and one on its way: a backlog is judged.
     """
     until_ms = min(at_ms + 1, now_ms + 2 * model.window_ms + model.lateness_ms)
-    names = () if _together(incident) else _names(incident)
+    # all columns by their names: no names would mean the model as a whole, with its silence and its unreadable partitions
+    names = tuple(dict.fromkeys(c.subject for c in model.columns)) if _together(incident) else _names(incident)
     said = {(event.from_ms, frozenset(event.subjects)) for event in standing.calendar}
     if until_ms <= now_ms or not incident.subjects or (now_ms, frozenset(names)) in said:
         return standing

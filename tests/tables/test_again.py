@@ -181,6 +181,37 @@ def test_who_is_not_judged(name: str, standing: Standing, at_ms: int, subjects: 
     assert names == {c.name for c in model().columns if c.subject in subjects}, "all columns of a subject or none"
 
 
+@pytest.mark.parametrize("whole", ["", "in/1"], ids=["silence", "an unreadable partition"])
+def test_what_was_mended_is_about_columns_and_hides_no_fault_of_the_whole(whole: str) -> None:
+    standing = after("fixed", on=incident(subjects=POOLED))
+    assert standing.expects("frame", NOW, WINDOW), "a column of the pooled page"
+    assert not standing.expects(whole, NOW, WINDOW)
+
+
+NOTE = incident(id="n", severity="note")
+BESIDE: list[tuple[str, Incident, Incident, str, bool, str]] = [
+    ("its own", incident(kind="rule"), NOTE, "page", True, "the rule holds its evidence back no more"),
+    ("of a model that opens tickets", incident(kind="rule", severity="ticket"), NOTE, "ticket", True, "a ticket would open instead"),
+    ("of another column", incident(kind="rule", subjects=()), NOTE, "page", False, "nobody has answered for it"),
+    ("a page", incident(kind="rule"), incident(id="n"), "page", False, "it has woken somebody by itself, and wants its own answer"),
+    ("a note on trial", incident(kind="rule", severity="note"), NOTE, "observe", False, "it stands for a page"),
+    ("closed before", incident(kind="rule", resolved_ms=OPENED), NOTE, "page", False, "it ended with the rule's recovery"),
+    ("of statistics", incident(), NOTE, "page", False, "one is open at a time"),
+]
+
+
+@pytest.mark.parametrize(("name", "page", "beside", "mode", "over", "because"), BESIDE, ids=[row[0] for row in BESIDE])
+def test_an_answer_to_a_rule_is_one_to_the_note_beside_it(
+    name: str, page: Incident, beside: Incident, mode: str, over: bool, because: str
+) -> None:
+    told = Answer("fixed", "someone", "", NOW)
+    closed, alerts, standing = answered(model(mode=mode), WATCHED, page, told, [page, beside])
+    assert [i.id for i in closed] == [page.id, beside.id][: 1 + over], because
+    assert all(i.answers == (told,) and i.resolved_ms is not None for i in closed)
+    assert len(alerts) <= 1, "nobody hears of a note"
+    assert ("n" in {row[0] for row in standing.shunned}) is over, "nor is it learnt from"
+
+
 @given(
     st.integers(0, 60), st.integers(1, 20), st.none() | st.integers(1, 40), st.integers(1, 12), st.integers(0, 200)
 )  # fmt: skip

@@ -220,7 +220,7 @@ class TestAnswers:
     @staticmethod
     def after(kind: str) -> tuple[Incident, Standing]:
         standing = Standing(stage="judging", next_ms=NOW)
-        closed, alerts, standing = answered(model(), standing, page(), Answer(kind, "someone", "", NOW))  # type: ignore[arg-type]
+        (closed,), alerts, standing = answered(model(), standing, page(), Answer(kind, "someone", "", NOW))  # type: ignore[arg-type]
         assert [a.event for a in alerts] == ["resolved"]
         return closed, standing
 
