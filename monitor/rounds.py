@@ -14,7 +14,7 @@ import queue
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -112,7 +112,7 @@ class Rounds:
         return future
 
     def turn(self, timeout_ms: int = 200) -> int:
-        """One round; how many records it brought. Transient: the state could not be saved, nothing was read; try again later."""
+        """One round; how many records it brought. Transient: the state cannot be saved, or read, just now; try again later."""
         self._settle()
         self._work()
         count = 0
@@ -266,7 +266,8 @@ class Rounds:
             return future.result()
         except (BrokenProcessPool, Transient) as error:
             if isinstance(error, Transient):  # whoever judges by a damaged row must not go on: here it is told from a passing trouble
-                self._rows(due)
+                for _ in self._rows(due):
+                    pass
             self._deaths[due.model] += 1
             if self._deaths[due.model] < LIVES:
                 log.warning("learning_ended", model=due.model, step=due.step, why=str(error))
@@ -286,16 +287,20 @@ class Rounds:
         reference = self.engine.references.get(due.model)
         if self._pool is not None:  # which reads the rows itself: here they would be held as long as it works on them
             return self._pool.submit(perform, model, due, Stretch(glance_at(self.store), due.model, due.from_ms, due.until_ms), reference)
-        rows = self._rows(due)
         done: Future[Learned] = Future()
         try:
-            done.set_result(perform(model, due, rows, reference))
+            done.set_result(perform(model, due, self._rows(due), reference))
+        except (Corrupt, Transient):
+            raise  # of the state, not of what is learnt from it
         except Exception as error:  # noqa: BLE001 - as from a pool: the future carries it
             done.set_exception(error)
         return done
 
-    def _rows(self, due: Due) -> list[WindowRow]:
-        return list(self.store.windows(due.model, due.from_ms, due.until_ms))
+    def _rows(self, due: Due) -> Iterator[WindowRow]:
+        try:
+            yield from self.store.windows(due.model, due.from_ms, due.until_ms)
+        except (sqlite3.OperationalError, OSError) as error:
+            raise Transient(f"state could not be read: {error}") from error
 
     def _due_to_save(self, now: float) -> bool:
         return self.engine.closed_since_drain() or now - self._saved_at >= self.plan.state.save_every_ms / 1000

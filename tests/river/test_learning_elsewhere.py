@@ -90,14 +90,40 @@ def test_a_stretch_holds_the_windows_of_its_days(store: SqliteStore, monkeypatch
         assert list(Stretch(glance, "m", from_ms, until_ms)) == wanted, because
 
 
-def test_a_damaged_window_ends_the_daemon_wherever_it_is_read(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    life = lived(monkeypatch, store, Apart(), days=3)
+@pytest.mark.parametrize("pool", [Apart(), None], ids=["elsewhere", "here"])
+def test_a_damaged_window_ends_the_daemon_wherever_it_is_read(
+    pool: Executor | None, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = lived(monkeypatch, store, pool, days=3)
     with sqlite3.connect(store.path) as other:
         other.execute("UPDATE windows SET columns = zeroblob(length(columns)) WHERE start_ms = (SELECT min(start_ms) FROM windows)")
     other.close()
     assert life.rounds.engine.demand("m")
     with pytest.raises(Corrupt, match="a row of windows differs from what was written"):
         life.rounds.turn(0)
+
+
+@pytest.mark.parametrize("pool", [Apart(), None], ids=["elsewhere", "here"])
+def test_a_disk_that_cannot_be_read_for_a_while_holds_learning_back_and_ends_nothing(
+    pool: Executor | None, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = lived(monkeypatch, store, pool, days=3)
+    assert life.rounds.engine.demand("m")
+    with monkeypatch.context() as patch:
+        patch.setattr("monitor.stores.glance.rows", broken)
+        patch.setattr("monitor.stores.sqlite.rows", broken)
+        for _ in range(LIVES + 1):
+            with pytest.raises(Transient, match="state could not be read: disk I/O error"):
+                life.rounds.turn(0)
+    before = len(learnt(life))
+    life.rounds.turn(0)
+    assert len(learnt(life)) == before + 1, "it was asked for all the while"
+    assert life.ear.failed == []
+
+
+def broken(*_: Any, **__: Any) -> Iterator[tuple[Any, ...]]:
+    raise sqlite3.OperationalError("disk I/O error")
+    yield ()
 
 
 @pytest.mark.parametrize(("times", "fails"), [(LIVES - 1, False), (LIVES, True)], ids=["for a while", "too often"])
