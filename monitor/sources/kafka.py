@@ -18,7 +18,7 @@ from monitor.sources.kafka_link import Link
 from monitor.sources.kafka_poison import Isolation
 from monitor.sources.kafka_preflight import check
 from monitor.sources.kafka_topics import Snapshot, TopicWatch
-from monitor.sources.positions import Positions
+from monitor.sources.positions import UNKNOWN, Positions
 from monitor.sources.source import (
     Absent,
     Note,
@@ -124,7 +124,7 @@ class KafkaSource:
         elif failure.kind == "cut":
             self._cut.update(failure.offsets)
             for name in failure.offsets:  # said once: asked for again before a record is read, it would be said for ever
-                self._positions.epochs.pop(name, None)
+                self._positions.epochs[name] = UNKNOWN
         elif failure.kind == "unreadable":
             self._isolation = Isolation(set(self._names()) - self._halted, skip=self._skip)
         self._link.failed(failure)

@@ -77,12 +77,13 @@ class KafkaClient:
     def assign(self, positions: Mapping[str, int], paused: Collection[str] = (), epochs: Mapping[str, int] | None = None) -> None:
         """Read exactly these partitions: those read already go on, the others begin at their position; all are sought before any poll.
 
-        Of a position with an epoch (`epochs`) the cluster is asked whether its log is still the one that was read; if not, a poll raises.
+        Of a position whose epoch is known (`epochs`) the cluster is asked whether its log is still the one that was read; if not, a poll
+        raises.
         """
         self._consumer.assign([self._tp(partition) for partition in positions])
         for partition in positions.keys() - self.assigned:
             self._consumer.seek(self._tp(partition), positions[partition])
-            if epochs is not None and partition in epochs:  # the public call takes an offset only
+            if epochs is not None and epochs.get(partition, -1) >= 0:  # the public call takes an offset only
                 place = self._consumer._subscription.assignment[self._tp(partition)]
                 place.seek(OffsetAndMetadata(positions[partition], "", epochs[partition]))
         self.assigned = set(positions)

@@ -43,7 +43,7 @@ class Isolation:
 
     def _try(self, client: KafkaClient, positions: Positions, name: str, end: int) -> list[Records | Note]:
         position = positions.next[name]
-        client.assign({name: position})
+        client.assign({name: position}, epochs=positions.epochs)
         try:
             found = _bring(client)
         except ClientFailed as failure:
@@ -55,8 +55,7 @@ class Isolation:
                 return out + self._pass(client, positions, name, end)
             self.halted.add(name)
             return out
-        for records in found:
-            positions.next[name] = records.next_offset
+        _advance(client, positions, found)
         return list(found)
 
     @staticmethod
@@ -76,9 +75,15 @@ class Isolation:
                 if failure.kind != "unreadable":
                     raise
         out: list[Records | Note] = [positions.lose(name, at, "poison")]
-        if found:
-            positions.next[name] = found[0].next_offset
+        _advance(client, positions, found)
         return [*out, *found]
+
+
+def _advance(client: KafkaClient, positions: Positions, found: Collection[Records]) -> None:
+    """Their offsets with their epochs: an epoch of before would have the next client told of a cut that never was."""
+    for records in found:
+        positions.next[records.partition] = records.next_offset
+    positions.epochs |= client.epochs(records.partition for records in found)
 
 
 def _bring(client: KafkaClient) -> list[Records]:

@@ -19,11 +19,14 @@ from monitor.sources.source import (
     topics_of,
 )
 
+UNKNOWN = -1  # as Kafka itself writes an epoch that nobody knows
+
 
 class Positions:
     """`next` is {partition: next offset} of every partition that was placed once; `identities` says whose offsets they are,
     as of `Source.identities`. `epochs` is {partition: the leader's epoch of the last record before that offset}, where it is known: asked
-    with it, a cluster tells whether its log still holds what we have read, or was cut meanwhile and has grown again.
+    with it, a cluster tells whether its log still holds what we have read, or was cut meanwhile and has grown again. Where a position was
+    moved without reading it is `UNKNOWN`, and is said so: what was saved before belongs to another offset.
 
     `streams` is {stream: topic}; `begin` says where a partition without a saved position starts when its topic was never read before.
     `since_ms` is {stream: age} of those that start at their first record of at most that age instead, by the broker's stamps.
@@ -62,10 +65,10 @@ class Positions:
         self.identities |= met
         if before is None:
             return []
-        tables: tuple[dict[str, int], ...] = (self.next, self._saved, self.epochs)
-        for table in tables:
+        for table in (self.next, self._saved):
             for name in [name for name in table if partition_number(name)[0] == stream]:
                 del table[name]
+        self.epochs |= {name: UNKNOWN for name in self.epochs if partition_number(name)[0] == stream}
         self.forget(stream)
         self._read_before.add(stream)
         names = tuple(partition_name(stream, number) for number in range(partitions))
@@ -131,13 +134,13 @@ class Positions:
         if start >= position:
             return []
         self.next[name] = start
-        self.epochs.pop(name, None)
+        self.epochs[name] = UNKNOWN
         return [Rewound(partition_number(name)[0], name, position, start)]
 
     def lose(self, name: str, stop: int, reason: Literal["retention", "poison"]) -> Gap:
         """Move a position over what will never be read."""
         start = self.next[name]
         self.next[name] = stop
-        self.epochs.pop(name, None)
+        self.epochs[name] = UNKNOWN
         self.skipped[name] = self.skipped.get(name, 0) + stop - start
         return Gap(partition_number(name)[0], name, start, stop, reason)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from kafka.errors import CorruptRecordError
 
-from monitor.sources import Gap, Rewound
+from monitor.batch import Records
+from monitor.sources import Gap, Rewound, Unreadable
+from monitor.sources.kafka_client import ClientFailed, KafkaClient
 from monitor.sources.source import epoch_key
 from tests.contracts.source_worlds import STREAM, KafkaWorld, caught_up, read
 from tests.services.broker import Broker
@@ -104,3 +107,59 @@ def test_what_retention_took_is_a_gap_and_no_cut(world: KafkaWorld) -> None:
     assert after.of(Gap) == [Gap(STREAM, PLACE, 10, 15, "retention")]
     assert after.of(Rewound) == []
     assert after.values() == numbered(15, 5)
+
+
+def poisoned_in_a_new_epoch(world: KafkaWorld, number: int) -> None:
+    """The broker leads anew, and the first batch that it takes into the partition rots on its disk."""
+    led_anew(world)
+    world.produce([b"poisoned"], number)
+    world.feed.close()
+    world.broker.stop()
+    world.corrupt(b"poisoned", number)
+    world.broker.start()
+
+
+def test_what_is_read_while_a_bad_batch_is_looked_for_is_read_once(world: KafkaWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suspects' records are of a new epoch: the client after them is asked for with it."""
+    world.make(2)
+    for number in range(2):
+        world.produce(numbered(0, 10), number)
+    first = world.open()
+    ledger = read(first, lambda ledger: ledger.count == 20)
+    said = dict(first.identities())
+    first.close()
+    poisoned_in_a_new_epoch(world, 1)
+    world.produce(numbered(10, 10))
+    poll, failures = KafkaClient.poll, [ClientFailed("unreadable", CorruptRecordError())]
+
+    def answered_first(self: KafkaClient, timeout_ms: int) -> list[Records]:
+        if failures:  # the broker's answers come in any order: here the bad batch's comes first
+            raise failures.pop()
+        return poll(self, timeout_ms)
+
+    monkeypatch.setattr(KafkaClient, "poll", answered_first)
+    second = world.open(ledger.next, said)
+    after = read(second, lambda ledger: ledger.of(Unreadable))
+    world.produce(numbered(20, 1))  # which a client fetches only once the cluster has told it whether the log was cut
+    read(second, lambda ledger: ledger.values()[-1:] == numbered(20, 1), after)
+    assert (after.of(Rewound), after.values()) == ([], numbered(10, 11))
+
+
+def test_a_batch_that_was_passed_over_is_no_cut_at_the_next_start(world: KafkaWorld) -> None:
+    """Nothing behind it was read, so nobody knows that epoch; what is saved must not be the former one's."""
+    world.make()
+    world.produce(numbered(0, 10))
+    first = world.open()
+    ledger = read(first, lambda ledger: ledger.count == 10)
+    said = dict(first.identities())
+    first.close()
+    poisoned_in_a_new_epoch(world, 0)
+    second = world.open(ledger.next, said, on_corrupt="skip")
+    read(second, lambda ledger: ledger.of(Gap), ledger)
+    said |= second.identities()  # as a state keeps them: what is not said again stays
+    second.close()
+    assert ledger.of(Gap) == [Gap(STREAM, PLACE, 10, 11, "poison")]
+    world.produce(numbered(10, 1))
+    third = world.open(ledger.next, said, on_corrupt="skip")
+    after = read(third, lambda ledger: ledger.count == 1)
+    assert (after.of(Rewound), after.of(Gap), after.of(Unreadable)) == ([], [], [])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from monitor.sources import Assigned, Gap, Note, Recreated, Rewound
 from monitor.sources.positions import Positions
+from monitor.sources.source import epoch_key
 
 P = "clicks/0"
 
@@ -167,6 +168,29 @@ def test_a_stream_that_points_at_another_topic_does_not_go_on_at_the_former_ones
 def test_a_topic_belongs_to_one_stream() -> None:
     with pytest.raises(ValueError, match="streams 'a' and 'b' both read topic 't'"):
         Positions({"a": "t", "b": "t"}, "beginning")
+
+
+def moved_by(how: str, table: Positions) -> None:
+    """A position at 7 of a log from 0 to 9 is moved to another offset without reading."""
+    if how == "recreated":
+        table.identify("t", "B", 1)
+    table.place({P: 8 if how == "retention" else 0}, {P: 9}, {P: 4} if how == "cut" else {}, ())
+    if how == "poison":
+        table.lose(P, 8, "poison")
+
+
+@pytest.mark.parametrize("how", ["retention", "poison", "cut", "recreated"])
+def test_an_epoch_is_not_asked_about_at_another_offset(how: str) -> None:
+    """What a state was once told stays in it until it is told something else: the epoch of a former offset must be taken back aloud."""
+    saved = {"t": "A", "stream:clicks": "t", epoch_key(P): "3"}
+    first = Positions({"clicks": "t"}, "beginning")
+    first.restore({P: 7}, saved)
+    first.identify("t", "A", 1)
+    assert first.epochs == {P: 3}
+    moved_by(how, first)
+    second = Positions({"clicks": "t"}, "beginning")
+    second.restore(first.next, saved | first.said())
+    assert max(second.epochs.values()) < 0, "nobody knows the record before it"
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.one_of(st.none(), st.integers(0, 50)), st.booleans(), st.booleans())
