@@ -57,7 +57,9 @@ class CaseFile:
 
     def restarts(self) -> list[str]:
         """Partitions whose logs were made anew or cut after the checkpoint: the broker has their records no longer."""
-        return sorted({name for row in self.inputs if row.kind == "restart" for name in row.body["partitions"] if self.mine(name)})
+        anew = {name for row in self.inputs if row.kind == "restart" for name in row.body["partitions"]}
+        cut = {row.body["partition"] for row in self.inputs if row.kind == "torn" and row.body["why"] == "cut"}
+        return sorted(name for name in anew | cut if self.mine(name))
 
 
 def opened(plan: Plan, store: Store, incident_id: str) -> CaseFile:

@@ -193,7 +193,7 @@ class Rounds:
             case Rewound():
                 log.error("log_truncated", partition=note.partition, position=note.position, start=note.start)
                 self.engine.lost(note.stream, "rewound", note.position - note.start)
-                self.engine.moved(note.partition, note.start)
+                self.engine.torn(note.partition, note.start, "cut", wall.now_ms())  # who lost what was read lost what was not, too
             case Unreadable():
                 log.error("batch_unreadable", partition=note.partition, offset=note.offset, reason=note.reason, halted=note.halted)
                 if note.halted:  # not lost yet, so not counted: each start comes to it again

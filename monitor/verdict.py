@@ -32,7 +32,7 @@ class Verdict:
 
     `status` "unknown" carries a `reason` ("learning", "calibrating", "no events" never: an empty window is ok and cheap).
     `partial` says that events may be missing from the window, and `lacks` of which partitions and why ("in/0: unreadable", and of those
-    lost unread: "in/0: retention", "poison", "recreated").
+    lost unread: "in/0: retention", "poison", "recreated", "cut").
     """
 
     id: str

@@ -20,6 +20,7 @@ LACKS: Final = {
     "retention": "deleted before they were read",
     "poison": "in a batch that cannot be opened",
     "recreated": "its topic was made anew",
+    "cut": "its log was cut",
 }  # why a window lacks events of a partition
 STEPS_MS: Final = tuple(m * MINUTE_MS for m in (5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 10080, 20160))
 

@@ -240,4 +240,6 @@ def cut_once(river: River, witness: Witness) -> None:
         "read, less what is no more, is what the log holds"
     )
     assert [v["events"] for v in found["verdicts"][:8]] == [PER_HOUR] * 8
+    lacks = {i: v["lacks"] for i, v in enumerate(found["verdicts"][:8]) if v["partial"]}
+    assert lacks == {4: ["in/0: cut"], 5: ["in/0: cut"]}, "records that nobody had read may have gone with those that were"
     assert [line["event"] for line in witness.daemon.lines].count("log_truncated") == 1

@@ -29,6 +29,20 @@ def inputs(run: Life, hours: range) -> None:
         run.bus.extend("in", list(values[number::2]), number)
 
 
+def renamed(run: Life, hours: range) -> None:
+    """Hours in which the inputs' column x0 has another name."""
+    values, outputs = events(hours, PER_HOUR)
+    for number in range(2):
+        run.bus.extend("in", [value.replace(b'"x0": ', b'"renamed": ') for value in values[number::2]], number)
+    run.bus.extend("out", list(outputs))
+
+
+def missing(run: Life) -> str:
+    """The incident that this opens."""
+    (found,) = [incident for incident in run.store.incidents() if incident.rule == "missing:x0"]
+    return found.id
+
+
 def lived(run: Life) -> dict[int, tuple[int, tuple[str, ...]]]:
     """A topic that is not there and comes, a batch that cannot be opened and is mended, records that retention takes; a restart in each.
 
@@ -122,17 +136,34 @@ def test_an_incident_of_a_window_that_lacks_records_reproduces_with_its_mark(tmp
     run = Passing(tmp_path)
     run.send(range(20))
     run.bus.corrupt("in", 0, run.bus.topics["in"].logs[0].end - 1)
-    values, outputs = events(range(20, 24), PER_HOUR)
-    for number in range(2):
-        run.bus.extend("in", [value.replace(b'"x0": ', b'"renamed": ') for value in values[number::2]], number)
-    run.bus.extend("out", list(outputs))
+    renamed(run, range(20, 24))
     run.read()
     assert [row.kind for row in run.store.inputs()] == ["assigned", "assigned", "torn"]
     lacks = {(v.start_ms - START_MS) // HOUR_MS: v.lacks for v in run.store.verdicts()}
     assert {hour for hour in lacks if lacks[hour]} == {19, 20}
-    (broken,) = [incident for incident in run.store.incidents() if incident.rule == "missing:x0"]
-    found = run.reproduce(broken.id)
+    found = run.reproduce(missing(run))
     assert (found.outcome, found.parts, found.why) == ("same", "", "")
     assert found.found is not None
     assert (found.found.partial, found.found.lacks) == (True, ("in/0: poison",))
+    run.store.close()
+
+
+def test_a_log_that_was_cut_lost_what_nobody_had_read_too(tmp_path: Path) -> None:
+    """Four hours of one partition of two were written and never read; what had been read and is no more cannot be computed again."""
+    run = Life(tmp_path)
+    run.send(range(10))
+    run.read()
+    run.send(range(10, 14))
+    run.bus.cut("in", 0, run.rounds.engine.positions()["in/0"] - 10)
+    run.read()
+    run.send(range(14, 18))
+    run.read()
+    found = {(v.start_ms - START_MS) // HOUR_MS: (v.events, v.lacks) for v in run.store.verdicts()}
+    half, whole, cut = PER_HOUR // 2, PER_HOUR, ("in/0: cut",)
+    wanted = {9: (whole, cut), **dict.fromkeys(range(10, 14), (half, cut)), 14: (whole, cut), 15: (whole, ()), 16: (whole, ())}
+    assert {hour: told for hour, told in found.items() if hour > 8} == wanted
+    renamed(run, range(18, 22))
+    run.read()
+    again = run.reproduce(missing(run))
+    assert (again.outcome, again.parts, again.why) == ("gone", "", "the log behind in/0 was made anew or cut since")
     run.store.close()
