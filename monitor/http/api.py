@@ -15,7 +15,17 @@ from starlette.routing import Route
 from monitor.board import KEPT
 from monitor.desk import Desk, ModelView
 from monitor.errors import Misconfigured, Transient
-from monitor.http.asks import BadRequest, answer_ask, deployment_ask, expected_ask, fields_of, is_form, number_ask, withdrawal_ask
+from monitor.http.asks import (
+    BadRequest,
+    answer_ask,
+    deployment_ask,
+    expected_ask,
+    fields_of,
+    is_form,
+    number_ask,
+    query_ask,
+    withdrawal_ask,
+)
 from monitor.http.guard import read_token, refuse_write
 from monitor.incident import Incident
 from monitor.metrics import CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS
@@ -82,38 +92,44 @@ class Api:
             return as_json({"reloading": False, "mistakes": [str(mistake) for mistake in error.mistakes]}, 400)
         return as_json({"reloading": True}, 202)
 
-    def models(self, _: Request) -> Response:
+    def models(self, request: Request) -> Response:
+        query_ask(request.query_params)
         return as_json({"models": self._desk.models(), "rejected": self._desk.rejected()})
 
     def model(self, request: Request) -> Response:
+        query_ask(request.query_params)
         return as_json(find_model(self._desk, request.path_params["model"]))
 
     def windows(self, request: Request) -> Response:
         view = find_model(self._desk, request.path_params["model"])
-        limit = number_ask(request.query_params, "limit", 288, 1, KEPT)  # what lies further back is in the state, not at hand
+        query = query_ask(request.query_params, "limit")
+        limit = number_ask(query, "limit", 288, 1, KEPT)  # what lies further back is in the state, not at hand
         return as_json({"model": view.name, "windows": self._desk.windows(view.name, limit)})
 
     def columns(self, request: Request) -> Response:
         """Every column beside the reference: over the last hour, or with `incident` since its onset."""
         view = find_model(self._desk, request.path_params["model"])
-        key = request.query_params.get("incident")
+        key = query_ask(request.query_params, "incident").get("incident")
         incident = None if key is None else find_incident(self._desk, key)
         if incident is not None and incident.model != view.name:
             raise BadRequest("incident", incident.id, f"an incident of {view.name}; this one is of {incident.model}")
         return as_json(self._desk.columns(view.name, incident))
 
     def report(self, request: Request) -> Response:
+        query_ask(request.query_params)
         view = find_model(self._desk, request.path_params["model"])
         return as_json(self._desk.report(view.name))
 
     def incidents(self, request: Request) -> Response:
-        model = request.query_params.get("model")
+        query = query_ask(request.query_params, "model", "limit")
+        model = query.get("model")
         if model is not None:
             find_model(self._desk, model)
-        limit = number_ask(request.query_params, "limit", 100, 1, 10_000)
+        limit = number_ask(query, "limit", 100, 1, 10_000)
         return as_json({"incidents": self._desk.incidents(model)[:limit]})
 
     def incident(self, request: Request) -> Response:
+        query_ask(request.query_params)
         return as_json(find_incident(self._desk, request.path_params["incident"]))
 
     async def answer(self, request: Request) -> Response:

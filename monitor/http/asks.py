@@ -151,6 +151,20 @@ def deployment_ask(body: Mapping[str, Any]) -> DeploymentAsk:
     )
 
 
+def query_ask(query: Mapping[str, str], *known: str) -> Mapping[str, str]:
+    """The query string, where it asks for nothing that is not there: a span that was passed over would look like an answer.
+
+    >>> query_ask({"limit": "3"}, "limit")
+    {'limit': '3'}
+    """
+    for key in query:
+        if key not in known:
+            raise BadRequest(
+                key, query[key], ("one of the parameters " + ", ".join(known)) if known else "no parameters: there are none here"
+            )
+    return query
+
+
 def number_ask(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     """A whole number from the query string, within its bounds."""
     text = query.get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -145,6 +146,36 @@ def test_a_limit_that_is_no_number_in_range_is_named(client: httpx.Client, limit
     assert answer.json()["field"] == "limit"
     assert answer.json()["value"] == limit
     assert "whole number" in answer.json()["right"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "right"),
+    [
+        ("models?span=7d", "span", "no parameters: there are none here"),
+        ("models/traffic-light?limit=5", "limit", "no parameters: there are none here"),
+        ("models/traffic-light/report?limit=5", "limit", "no parameters: there are none here"),
+        ("models/traffic-light/windows?limit=5&from=2026-11-19", "from", "one of the parameters limit"),
+        ("models/traffic-light/windows?span=", "span", "one of the parameters limit"),
+        ("models/traffic-light/columns?incidents=x", "incidents", "one of the parameters incident"),
+        ("incidents?models=traffic-light", "models", "one of the parameters model, limit"),
+        ("incidents/x?note=1", "note", "no parameters: there are none here"),
+    ],
+)
+def test_a_parameter_that_does_nothing_is_refused_rather_than_passed_over(client: httpx.Client, path: str, field: str, right: str) -> None:
+    answer = client.get(f"/api/v1/{path}")
+    assert (answer.status_code, answer.json()["field"], answer.json()["right"]) == (400, field, right)
+
+
+def test_what_readme_says_of_the_limits_is_what_holds(client: httpx.Client, desk: FakeDesk) -> None:
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+    assert "`/windows` tells the newest 288 windows, with `?limit=` 1 to 4,000;" in readme
+    assert "`/incidents` the newest 100, with `?limit=` 1 to 10,000 and `?model=`" in readme
+    desk.verdicts["traffic-light"] = [desk.verdicts["traffic-light"][0]] * 5_000
+    desk.known = [replace(desk.known[0], id=str(i)) for i in range(200)]
+    for path, usual, most in (("models/traffic-light/windows", 288, 4_000), ("incidents", 100, 10_000)):
+        told = [len(client.get(f"/api/v1/{path}{limit}").json()[path.rpartition("/")[2]]) for limit in ("", f"?limit={most}")]
+        assert told == [usual, min(most, 4_000 if "windows" in path else 200)]
+        assert client.get(f"/api/v1/{path}?limit={most + 1}").json()["right"] == f"a whole number from 1 to {most}"
 
 
 def open_page(desk: FakeDesk) -> str:
