@@ -11,10 +11,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import wait
+from concurrent.futures import Executor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor import wall
 from monitor.changes import Changes
@@ -26,6 +28,7 @@ from monitor.log import events
 from monitor.office import Office
 from monitor.plan import Plan, sharded
 from monitor.reload import Reload
+from monitor.rounds import LIVES
 from monitor.schedule import Schedule
 from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
@@ -35,6 +38,9 @@ from monitor.stores.holding import held
 from monitor.stores.sqlite import SqliteStore
 from monitor.systemd import Supervisor, status_line
 from monitor.workshop import Workshop
+
+if TYPE_CHECKING:  # it loads pandas, which only a file of frames needs
+    from monitor.backtesting import Learnt
 
 log = events("daemon")
 STOP_BUDGET_S = 20.0
@@ -149,27 +155,40 @@ def _opened(office: Office) -> None:
         log.warning("state_opened", path=path, outcome="fresh", windows_until="none yet", right=right)
 
 
-def _given(office: Office, pool: Workshop, stop: threading.Event) -> None:
-    """References that the plan names as files: built ones, or frames that are learnt from once; then they are kept in the state.
-
-    Learning from a large file takes minutes, in the process that nights are learnt in: whoever is told to stop meanwhile leaves at once,
-    and the model whose turn it was begins again with the next start.
-    """
+def _given(office: Office, pool: Executor, stop: threading.Event) -> None:
+    """References that the plan names as files: built ones, or frames that are learnt from once; then they are kept in the state."""
     for name, model in office.plan.models.items():
         if model.reference.file is None or name in office.rounds.engine.references:
             continue
-        from monitor.backtesting import given
-
         log.info("reference_from_file", model=name, file=model.reference.file)
-        several = len(office.plan.models) > 1
-        learning = pool.submit(given, replace(office.plan, models={name: model}), model.reference.file, of=name if several else "")
-        while not wait([learning], HEARD_S).done:
-            if stop.is_set():
-                return
-        learnt = learning.result()
+        learnt = from_file(office.plan, name, model.reference.file, pool, stop)
+        if learnt is None:
+            return
         office.store.save(Changes(windows=list(learnt.rows)))  # nights and refits learn from them again
         office.rounds.engine.given(*learnt.models[name])
     office.rounds.save()
+
+
+def from_file(plan: Plan, name: str, file: str, pool: Executor, stop: threading.Event) -> Learnt | None:
+    """What a file says of a model; None where we are told to stop meanwhile: the model begins again with the next start.
+
+    Learning from a large file takes minutes, in the process that nights are learnt in. One that something ended (out of memory, by
+    hand) is begun again; Misconfigured where that happens as often as nights are forgiven.
+    """
+    from monitor.backtesting import given
+
+    for _ in range(LIVES):
+        learning = pool.submit(given, replace(plan, models={name: plan.models[name]}), file, of=name if len(plan.models) > 1 else "")
+        while not wait([learning], HEARD_S).done:
+            if stop.is_set():
+                return None
+        try:
+            return learning.result()
+        except BrokenProcessPool as error:
+            log.warning("learning_ended", model=name, file=file, why=str(error))
+    problem = f"could not be learnt from: the process that did was ended {LIVES} times, as one is that needs more memory than there is"
+    right = "more memory, a shorter file, or what `raincheck reference build` makes of it elsewhere"
+    raise Misconfigured.of(problem, field=f"models.{name}.reference.file", value=file, right=right)
 
 
 def turn_until(office: Office, stop: threading.Event, supervisor: Supervisor, reload: Reload) -> None:

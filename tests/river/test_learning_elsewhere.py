@@ -123,7 +123,6 @@ def test_a_disk_that_cannot_be_read_for_a_while_holds_learning_back_and_ends_not
 
 def broken(*_: Any, **__: Any) -> Iterator[tuple[Any, ...]]:
     raise sqlite3.OperationalError("disk I/O error")
-    yield ()
 
 
 @pytest.mark.parametrize(("times", "fails"), [(LIVES - 1, False), (LIVES, True)], ids=["for a while", "too often"])

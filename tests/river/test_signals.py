@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pandas as pd
 import pytest
@@ -16,15 +20,20 @@ import yaml
 from monitor.changes import Changes
 from monitor.config import compile as compile_plan
 from monitor.config import load
-from monitor.daemon import tried
+from monitor.daemon import from_file, tried
 from monitor.errors import Misconfigured
 from monitor.metrics import Metrics
 from monitor.plan import DAY_MS, Plan
 from monitor.reload import Reload
+from monitor.rounds import LIVES
 from monitor.standing import Standing
 from monitor.stores.holding import held
 from monitor.stores.sqlite import SqliteStore
+from monitor.workshop import Workshop
 from tests.river.world import START_MS, Daemon, configuration, events
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -98,6 +107,34 @@ def test_a_file_with_mistakes_is_refused_as_if_it_were_read_here(tmp_path: Path)
     assert daemon.process.wait(60) == 78
     daemon.kill()
     assert "normal.csv" in json.dumps(daemon.lines[-1])
+
+
+class Mortal(Workshop):
+    """One whose process dies with the first so many works."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self.left = deaths
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        self.left -= 1
+        return super().submit(fn, *args, **kwargs) if self.left < 0 else super().submit(os._exit, 9)
+
+
+@pytest.mark.parametrize(
+    ("deaths", "told", "because"),
+    [
+        (LIVES - 1, "yesterday", "it is read in the end, whatever became of those before"),
+        (LIVES, "memory", "whoever starts us anew would see the same again: a person must look"),
+    ],
+)
+def test_a_process_that_is_ended_while_it_learns_from_a_file_is_begun_again(deaths: int, told: str, because: str, tmp_path: Path) -> None:
+    file = tmp_path / "normal.csv"
+    file.write_text("time,x0\nyesterday,1\n")
+    with Mortal(deaths) as pool, pytest.raises(Misconfigured) as refused:
+        from_file(compile_plan(configuration()), "shop", str(file), pool, threading.Event())
+    assert told in str(refused.value), because
+    assert str(file) in str(refused.value), "which file it is about"
 
 
 def test_a_hangup_with_mistakes_in_the_configuration_changes_nothing_and_names_them(daemon: Daemon, tmp_path: Path) -> None:
