@@ -13,6 +13,7 @@ from monitor.sources.source import partition_number
 from monitor.standing import Standing
 from monitor.stores.store import Store
 from monitor.verdict import Verdict
+from monitor.watermark import NOWHERE
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class CaseFile:
 
     def positions(self) -> dict[str, int]:
         """Where each partition is read from: the checkpoint's positions, and where those began that were assigned since."""
-        found = {name: mark.next_offset for name, mark in self.checkpoint.snapshot.marks.items()} if self.checkpoint else {}
+        marks = self.checkpoint.snapshot.marks if self.checkpoint else {}
+        found = {name: mark.next_offset for name, mark in marks.items() if mark.next_offset != NOWHERE}
         for row in self.inputs:
             if row.kind == "assigned":
                 found = {**row.body["starts"], **found}

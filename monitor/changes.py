@@ -18,8 +18,9 @@ from monitor.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far one partition has been read: where it goes on, its newest event time (None: nothing yet), records so far, the event
-    time that waits to be confirmed (monitor.lateness), whether it cannot be read on, and where records of it were lost unread."""
+    """How far one partition has been read: where it goes on (-1: its topic has never been there), its newest event time (None: nothing
+    yet), records so far, the event time that waits to be confirmed (monitor.lateness), whether it cannot be read on, and where records
+    of it were lost unread."""
 
     next_offset: int
     mark_ms: int | None

@@ -171,7 +171,7 @@ class _Walk:
 
     def _position(self, partition: str) -> int:
         position = self.engine.watermark.positions.get(partition)
-        return 0 if position is None else position.next_offset
+        return 0 if position is None else max(0, position.next_offset)
 
     def _poll(self) -> bool:
         """Fetches more; partitions of which something is held bring no more meanwhile (a recording cannot wait for one)."""
@@ -203,8 +203,10 @@ class _Walk:
             case Rewound():
                 self.missing[note.partition] = note.position - note.start
                 self.why = "a log was cut"
-            case Recreated() | Absent():
-                self.why = f"topic {note.topic} is another one now" if isinstance(note, Recreated) else f"topic {note.topic} is absent"
+            case Recreated():
+                self.why = f"topic {note.topic} is another one now"
+            case Absent() if any(name.rpartition("/")[0] == note.stream for name in self.case.positions()):  # else judged without it
+                self.why = f"topic {note.topic} is absent"
             case _:
                 return
         if not isinstance(note, Gap):

@@ -17,6 +17,7 @@ from monitor.tears import Reader, Tear, grain
 
 # Silent this long (arrival time) while other partitions moved ahead: the partition is idle and need not be waited for.
 IDLE_MS = 30_000
+NOWHERE = -1  # the next offset of one that stands for a topic which has never been there
 UNREADABLE = "unreadable"  # why a window lacks what a partition holds that cannot be read, beside the reasons of tears
 
 
@@ -36,8 +37,8 @@ class Position:
 
     @property
     def placed(self) -> bool:
-        """Is it in a log? False for one that stands for a topic which has never been there."""
-        return not self.unreadable or self.mark_ms is not None or self.next_offset > 0
+        """Is it in a log?"""
+        return self.next_offset != NOWHERE
 
     @property
     def believed_ms(self) -> int | None:
@@ -97,8 +98,8 @@ class Watermark:
         return gone
 
     def block(self, partition: str) -> bool:
-        """The partition cannot be read on until someone acts; False where that is known."""
-        position = self.positions.setdefault(partition, Position())
+        """The partition cannot be read on until someone acts; False where that is known. One that was never assigned is nowhere."""
+        position = self.positions.setdefault(partition, Position(NOWHERE))
         before, position.unreadable = position.unreadable, True
         return not before
 
@@ -106,6 +107,7 @@ class Watermark:
         """The partition can be read, and is waited for from where it stood; False where that is known."""
         position = self.positions.get(partition, Position())
         before, position.unreadable = position.unreadable, False
+        position.next_offset = max(0, position.next_offset)
         return before
 
     def stuck(self, partition: str) -> int | None:

@@ -29,12 +29,13 @@ def inputs(run: Life, hours: range) -> None:
         run.bus.extend("in", list(values[number::2]), number)
 
 
-def renamed(run: Life, hours: range) -> None:
+def renamed(run: Life, hours: range, outputs: bool = True) -> None:
     """Hours in which the inputs' column x0 has another name."""
-    values, outputs = events(hours, PER_HOUR)
+    values, answers = events(hours, PER_HOUR)
     for number in range(2):
         run.bus.extend("in", [value.replace(b'"x0": ', b'"renamed": ') for value in values[number::2]], number)
-    run.bus.extend("out", list(outputs))
+    if outputs:
+        run.bus.extend("out", list(answers))
 
 
 def missing(run: Life) -> str:
@@ -166,4 +167,47 @@ def test_a_log_that_was_cut_lost_what_nobody_had_read_too(tmp_path: Path) -> Non
     run.read()
     again = run.reproduce(missing(run))
     assert (again.outcome, again.parts, again.why) == ("gone", "", "the log behind in/0 was made anew or cut since")
+    run.store.close()
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_what_is_lost_behind_a_batch_that_cannot_be_opened_is_counted_wherever_it_stands(tmp_path: Path, at: int) -> None:
+    """Retention takes it, and what follows, while we are away; at the first offset of a log as at any other."""
+    run = Life(tmp_path)
+    run.send(range(3))
+    run.bus.corrupt("in", 1, at)
+    run.read()
+    for _ in range(2):
+        run.restart()
+        run.read()
+    assert [row.kind for row in run.store.inputs()].count("blocked") == 1, "a start comes to the same batch and says nothing new"
+    run.bus.trim("in", 1, 60)
+    run.restart()
+    run.send(range(3, 8))
+    run.read()
+    assert run.store.load().counts == {("in", "gap_retention"): 60 - at}
+    assert "in/1: retention" in {lacks for verdict in run.store.verdicts() for lacks in verdict.lacks}
+    run.store.close()
+
+
+def test_an_incident_while_a_topic_was_absent_reproduces_while_it_still_is(tmp_path: Path) -> None:
+    """It was judged without that topic, so nothing of it is missing."""
+    run = Life(tmp_path)
+    run.bus.delete("out")
+    inputs(run, range(20))
+    renamed(run, range(20, 24), outputs=False)
+    run.read()
+    found = run.reproduce(missing(run))
+    assert (found.outcome, found.parts, found.why) == ("same", "", "")
+    run.store.close()
+
+
+def test_an_incident_of_a_topic_that_is_there_no_more_is_gone(tmp_path: Path) -> None:
+    run = Life(tmp_path)
+    run.send(range(12))
+    renamed(run, range(12, 16))
+    run.read()
+    run.bus.delete("out")
+    found = run.reproduce(missing(run))
+    assert (found.outcome, found.why) == ("gone", "topic out is absent")
     run.store.close()
