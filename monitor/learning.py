@@ -37,7 +37,7 @@ FirstStep: TypeAlias = Literal["cuts", "calibration"]
 ENOUGH_FOR_CUTS = 50_000  # events; 64 cells then hold about 800 each
 GATHERED = 576  # windows whose samples are kept at most, two days of five minutes: about 100 MB for fifty columns
 OF_REFERENCE = "of the reference"  # why a recorded window was not judged
-TOGETHER = 288  # rows that are unpacked at a time
+ROWS_AT_ONCE = 288  # rows that are unpacked at a time
 WARM_UP = 300  # windows stepped through before judging, so that filters and slow cadences start where the reference ends
 
 
@@ -254,7 +254,7 @@ def history_of(model: Model, rows: Iterable[WindowRow], cuts: Mapping[str, Cuts]
     starts: list[int] = []
     parts: dict[str, list[Counts]] = {column.name: [np.zeros((0, size(cuts[column.name])), np.int8)] for column in model.columns}
     rows = iter(rows)
-    while some := list(islice(rows, TOGETHER)):
+    while some := list(islice(rows, ROWS_AT_ONCE)):
         starts += [row.verdict.start_ms for row in some]
         for name, tables in parts.items():
             tables.append(narrow(np.stack([row_cells(row, name, cuts[name]) for row in some])))

@@ -34,7 +34,7 @@ WORST = 12.0  # nats that one window may cost: an outage is no mood
 SURE = 1.65  # standard errors: one in twenty lies beyond
 STEADY = 1e9  # size of a negative binomial law that is as good as Poisson
 LOWEST = 0.05  # of the level
-TOGETHER = 32  # rates fitted side by side: keeps the work in the cache
+RATES_AT_ONCE = 32  # rates fitted side by side: keeps the work in the cache
 
 
 def ahead(rho: Floats, tau2: Floats, level: Floats, spread: Floats, steps: Floats | float) -> tuple[Floats, Floats]:
@@ -102,8 +102,8 @@ def fit(hits: Floats, due: Floats, seen: Flags, steps: Floats) -> tuple[Floats, 
     found = np.tile(np.array([0.9, 0.0, 0.0])[:, None], (1, R))
     mine = np.flatnonzero((hits * seen).sum(0) >= LEAST_HITS)
     grid = np.array([(0.9, 0.0, w) for w in WHITE] + [(r, t, w) for r in RHO for t in TAU2 for w in WHITE[:-1]]).T
-    for at in range(0, len(mine), TOGETHER):
-        some = mine[at : at + TOGETHER]
+    for at in range(0, len(mine), RATES_AT_ONCE):
+        some = mine[at : at + RATES_AT_ONCE]
         loss = _loss(grid[:, :, None], hits[:, some], due[:, some], seen[:, some], steps)
         loss[0] -= GAIN
         best = loss.min(axis=0)

@@ -16,7 +16,7 @@ from detectors.budget.state import State
 Floats = NDArray[np.float64]
 MOST = 20  # leads named
 EVIDENCE = 0.9  # of it, until which they are named
-TOGETHER = 5  # columns named for one pooled stream
+MOST_COLUMNS = 5  # columns named for one pooled stream
 SAID = {"level": "categories", "mix": "categories", "spike": "shape"}  # streams by the name that people know them by
 WORTH = 0.1  # of a ticket, from which leads are named
 
@@ -130,7 +130,7 @@ class Pointer:
         c, S = self.calibration, len(self.calibration.shape.streams)
         mine = self._kin[self._of[i - S]]
         best = int(np.argmax(weighted[i, side]))
-        most = mine[np.argsort(-parts[mine], kind="stable")[:TOGETHER]]
+        most = mine[np.argsort(-parts[mine], kind="stable")[:MOST_COLUMNS]]
         members = c.pool.members[most]
         bets = state.trail[members].reshape(len(members), -1).argmax(axis=1)
         at = (members, *np.unravel_index(bets, state.trail.shape[1:]))

@@ -20,7 +20,7 @@ from detectors.streams.shape import Shape
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-TOGETHER = 64  # streams: their month of five minutes is 4 MB
+STREAMS_AT_ONCE = 64  # streams: their month of five minutes is 4 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def rest_of_season(frozen: Shape, past: Series, history: History, fold: Ints, zo
     for c in np.unique(cadence[~rate]):
         middle = history.start_ms + history.window_ms - int(c) * history.window_ms // 2
         x = calendar.columns(middle, zone, history.days)
-        for mine in together(np.flatnonzero((cadence == c) & ~rate)):
+        for mine in portions(np.flatnonzero((cadence == c) & ~rate)):
             noise, seen = signed[mine].astype(float), past.events[:, mine] > 0
             y = linear(signed[mine], past.value[:, mine], past.events[:, mine])
             weight = np.where(signed[mine], past.events[:, mine], seen)
@@ -80,16 +80,16 @@ def _limits(past: Series, rates: Ints, times: slots.Times, history: History, zon
     upper = np.ones((rare.KINDS, past.value.shape[1]))
     upper[:, rates] = single(rare.limits(past.value[:, rates], past.events[:, rates], hour))
     seldom = rates[(past.value[:, rates] * (past.events[:, rates] > 0)).any(axis=0)]
-    for some in together(seldom):
+    for some in portions(seldom):
         hits, due = past.value[:, some], past.events[:, some] * upper[:, some][hour]
         due *= hits.sum(0) / np.maximum(due.sum(0), 1e-300)
         habits.put(some, slots.fit(hits / np.maximum(due, 1e-300) - (due > 0), due, np.ones(len(some)), times, history.days, True))
     return upper
 
 
-def together(streams: Ints) -> list[Ints]:
-    """The streams in parts; none is left alone at the end, since sums of a single column are rounded otherwise."""
-    return np.split(streams, range(TOGETHER, len(streams) - 1, TOGETHER)) if len(streams) else []
+def portions(streams: Ints) -> list[Ints]:
+    """The streams in parts; none is left alone at the end: sums of a single column are rounded otherwise (by about 1e-15)."""
+    return np.split(streams, range(STREAMS_AT_ONCE, len(streams) - 1, STREAMS_AT_ONCE)) if len(streams) else []
 
 
 def days(history: History) -> Ints:

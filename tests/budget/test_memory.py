@@ -13,7 +13,7 @@ from detectors.budget.history import narrow
 from detectors.cuts import NumericCuts
 from detectors.testing.traffic import SCENARIOS, WINDOW_MS, draw
 from monitor.changes import WindowRow
-from monitor.learning import TOGETHER, history_of
+from monitor.learning import ROWS_AT_ONCE, history_of
 from monitor.plan import Feature, Model, Schema
 from monitor.reference import pack_cells
 from monitor.verdict import Verdict, verdict_id
@@ -39,9 +39,9 @@ def test_a_calibration_holds_few_tables_at_a_time() -> None:
 def test_windows_become_counts_whatever_their_size() -> None:
     """A count that needs more bytes than those before it widens its column and no other; rows are read a few at a time and let go."""
     rng = np.random.default_rng(4)
-    windows = 2 * TOGETHER + 7
+    windows = 2 * ROWS_AT_ONCE + 7
     counts = {name: rng.integers(0, 100, (windows, 7)) for name in ("x", "y", "z")}
-    counts["y"][TOGETHER + 3, 4] = 40_000
+    counts["y"][ROWS_AT_ONCE + 3, 4] = 40_000
     counts["z"][-1, 0] = 5_000_000_000
     alive = [0, 0]
 
@@ -66,5 +66,5 @@ def test_windows_become_counts_whatever_their_size() -> None:
     for name, table in counts.items():
         np.testing.assert_array_equal(history.counts[name], table)
     assert [history.counts[name].dtype for name in counts] == [np.int8, np.int32, np.int64]
-    assert alive[1] <= 2 * TOGETHER, "a few at a time"
+    assert alive[1] <= 2 * ROWS_AT_ONCE, "a few at a time"
     assert list(history.start_ms) == [t * WINDOW_MS for t in range(windows)]
