@@ -48,6 +48,8 @@ LITE: Mapping[str, str] = {
     "num.io.threads": "2",
     "background.threads": "1",
     "group.coordinator.threads": "1",
+    # the tests' records bear stamps of months ago: by its default of a week the broker would delete them, every five minutes
+    "log.retention.ms": "-1",
     "log.cleaner.enable": "false",
     "message.max.bytes": "20000000",
     "file.delete.delay.ms": "100",
