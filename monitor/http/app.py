@@ -106,7 +106,9 @@ class Frame:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                headers = [*message.get("headers", ())]
+                own = {name.lower() for name, _ in headers}  # a route's own word stands; sent twice, each browser would choose
+                message["headers"] = headers + [header for header in HEADERS if header[0] not in own]
                 if self._count is not None:
                     self._count(pattern_of(scope), message["status"])
             await send(message)

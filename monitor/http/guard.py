@@ -140,6 +140,9 @@ class BodyLimit:
         if names.count(b"host") > 1:  # whichever of them were believed, a foreign page's name might pass as ours
             await _plain(send, 400, "more than one Host header")
             return
+        if b"host" not in names and scope["http_version"] == "1.1":
+            await _plain(send, 400, "no Host header; HTTP/1.1 asks for one")
+            return
         if b"content-length" not in names and b"transfer-encoding" not in names:  # no body can come
             await self._app(scope, receive, send)
             return

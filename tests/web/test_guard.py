@@ -156,3 +156,19 @@ def test_a_body_that_does_not_come_is_not_waited_for(serve: Callable[[FakeDesk],
         )
         line.sendall("\r\n".join(head).encode() + b"\r\n\r\n{")
         assert line.recv(64).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "because"),
+    [
+        ("GET /-/healthy HTTP/1.1\r\n", b"400", "HTTP/1.1 asks for a Host header"),
+        ("GET /-/healthy HTTP/1.1\r\nHost: a\r\nHost: b\r\n", b"400", "one of the two might pass as ours"),
+        ("GET /-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n", b"200", "whoever it names may read"),
+        ("GET /-/healthy HTTP/1.0\r\n", b"200", "HTTP/1.0 knew no Host header"),
+    ],
+)
+def test_a_request_says_once_whom_it_is_for(client: httpx.Client, head: str, status: bytes, because: str) -> None:
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 80), timeout=30) as line:
+        line.sendall(head.encode() + b"\r\n")
+        answer = b"".join(iter(lambda: line.recv(4096), b""))
+    assert answer.split(b" ")[1] == status, because

@@ -13,6 +13,7 @@ import monitor.http.connection
 import monitor.http.server
 from monitor.errors import Misconfigured
 from monitor.http import Server
+from monitor.http.app import HEADERS, Frame
 from tests.web.fake_desk import FakeDesk, believable
 
 
@@ -115,3 +116,18 @@ def test_a_handler_that_fails_answers_500_and_says_nothing_of_its_insides(
     assert answer.headers["X-Content-Type-Options"] == "nosniff", "framed like every other answer"
     assert desk.values.value("raincheck_http_requests_total", handler="/api/v1/models", code="500") == 1.0, "and counted"
     assert client.get("/-/healthy").status_code == 200, "on the same connection"
+
+
+def test_a_header_that_a_route_sets_itself_is_sent_once_and_as_it_says() -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"Referrer-Policy", b"no-referrer"), (b"set-cookie", b"a"), (b"set-cookie", b"b")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    server = Server(Frame(answer, None), port=0)
+    port = server.start()
+    headers = httpx.get(f"http://127.0.0.1:{port}", trust_env=False).headers
+    server.stop()
+    sent = {name.decode(): headers.get_list(name.decode()) for name, _ in HEADERS}
+    assert sent == {name.decode(): [value.decode()] for name, value in HEADERS} | {"referrer-policy": ["no-referrer"]}
+    assert headers.get_list("set-cookie") == ["a", "b"], "what a route sends twice is its own affair"
