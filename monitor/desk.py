@@ -79,6 +79,10 @@ class Desk(Protocol):
         """Records that could not be read since this process began, by stream and reason; streams without any are left out."""
         ...
 
+    def troubles(self) -> Mapping[str, str]:
+        """What has befallen raincheck itself that somebody should act on, by its name in the log: what it means and what to do."""
+        ...
+
     def windows(self, model: str, limit: int) -> Sequence[Verdict]:
         """The newest `limit` verdicts, oldest first."""
         ...

@@ -152,6 +152,9 @@ class Office:
     def rejected(self) -> Mapping[str, Mapping[str, int]]:
         return self.telemetry.rejections.counts()
 
+    def troubles(self) -> Mapping[str, str]:
+        return self.telemetry.troubles.words()
+
     def windows(self, model: str, limit: int) -> Sequence[Verdict]:
         return self.board.windows(model, limit)
 

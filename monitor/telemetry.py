@@ -25,11 +25,10 @@ from monitor.reference import unpack_cells
 from monitor.rejections import Rejections
 from monitor.sources.source import Forgotten, Gap, Note, Source
 from monitor.standing import Ledger
+from monitor.troubles import ONE, TWICE, Troubles
 from monitor.verdict import Verdict
 
 log = events("telemetry")
-TWICE = "it commits under our group (kafka.group): what both watch is judged twice and paged twice"
-ONE = "stop the one that is not meant; where both are, give one a kafka.group of its own"
 VERSIONS = 8  # of a model, exported at most: a release train shows two
 
 
@@ -39,11 +38,10 @@ class Telemetry:
     def __init__(self, plan: Plan, metrics: Metrics) -> None:
         self.plan, self.metrics = plan, metrics
         self.beats: dict[str, float] = {}
-        self.rejections = Rejections()
+        self.rejections, self.troubles = Rejections(), Troubles()
         self.components: dict[str, bool] = {"state": True}
         self._told: dict[tuple[str, ...], int] = {}
         self._source: tuple[bool, str | None] | None = None  # what was last told of it: is it up, and why not
-        self._another: str | None = None  # who else reads for our group, as last told
         self._advisor = Advisor(plan)
         self._versions: dict[str, tuple[str, ...]] = {}
         self._folded: set[str] = set()
@@ -90,6 +88,7 @@ class Telemetry:
                 m.observe("raincheck_record_event_delay_seconds", delay, stream=stream)
 
     def noted(self, note: Note) -> None:
+        self.troubles.noted(note)
         if isinstance(note, Gap):
             topic = self.plan.streams[note.stream].topic
             self.metrics.inc("raincheck_kafka_skipped_offsets_total", note.stop - note.start, topic=topic, reason=note.reason)
@@ -179,8 +178,8 @@ class Telemetry:
     def _alone(self, another: str | None) -> None:
         """Whether somebody else reads for our group."""
         self.metrics.set("raincheck_kafka_another_daemon", float(another is not None))
-        if another != self._another:
-            self._another = another
+        if another != self.troubles.another:
+            self.troubles.another = another
             if another is None:
                 log.info("another_daemon_gone")
             else:

@@ -94,7 +94,7 @@ class Api:
 
     def models(self, request: Request) -> Response:
         query_ask(request.query_params)
-        return as_json({"models": self._desk.models(), "rejected": self._desk.rejected()})
+        return as_json({"models": self._desk.models(), "rejected": self._desk.rejected(), "troubles": self._desk.troubles()})
 
     def model(self, request: Request) -> Response:
         query_ask(request.query_params)

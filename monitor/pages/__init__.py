@@ -71,6 +71,7 @@ class Pages:
             "fleet.html",
             rows=found,
             rejected=views.rejected_words(desk.rejected()),
+            troubles=[(name.replace("_", " ").capitalize(), words) for name, words in desk.troubles().items()],
             sentence=views.fleet_sentence(found),
             units=units(s for view in desk.models() if (lead := views.leading(view)) is not None for s in lead.subjects[:1]),
             now=moment(now_ms),

@@ -20,6 +20,7 @@ from monitor.office import Office
 from monitor.plan import DAY_MS
 from monitor.sinks.memory import MemoryNotifier
 from monitor.sources.memory import Bus, MemorySource
+from monitor.sources.signature import drawn
 from monitor.standing import Expected, Standing
 from monitor.stores.memory import MemoryStore
 
@@ -98,6 +99,47 @@ def test_who_writes_while_raincheck_leaves_is_told_at_once_and_nothing_is_kept_o
         assert answer.elapsed.total_seconds() < 5, "not what the listener gives those that hang"
     assert [row.body["version"] for row in store.inputs() if row.kind == "deployment"] == ["1"]
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_whoever_reads_only_the_pages_is_told_of_a_second_daemon_a_lost_state_and_lost_offsets() -> None:
+    bus = Bus()
+    bus.create("in")
+    bus.extend("in", [b"{}"] * 30)
+    MemorySource(bus, {"in": "in"}).commit({"in/0": 20})  # an earlier life read so far, and this one begins with an empty state
+    bus.trim("in", 0, 5)
+    source = MemorySource(bus, {"in": "in"}, look_s=0.0)
+    office = Office(PLAN, source, MemoryStore(), lambda metrics: MemoryNotifier(PLAN), ticks=False)
+    server = Server(create_app(office, clock=lambda: 2 * DAY_MS), port=0)
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.start()}", trust_env=False) as client:
+
+        def told() -> tuple[set[str], str]:
+            office.ticked(office.rounds.engine, source)
+            assert client.get("/-/ready").status_code == 200, "it works: out of service it would mend nothing"
+            return set(client.get("/api/v1/models").json()["troubles"]), client.get("/").text
+
+        office.start()
+        office.turn(0)
+        names, page = told()
+        assert names == {"state_was_lost"}
+        assert "<b>State was lost</b>: this state began empty" in page
+        bus.extend("in", [b"{}"] * 10)
+        bus.trim("in", 0, 37)
+        office.turn(0)
+        names, page = told()
+        assert names == {"state_was_lost", "offsets_lost"}
+        assert "<b>Offsets lost</b>: in: up to 7 records deleted before they were read, since the start;" in page
+        other = MemorySource(bus, {"in": "in"}, look_s=0.0)
+        for offset in range(3):  # two looks tell of it
+            source.commit({"in/0": 37 + offset})
+            other.commit({"in/0": 20})
+        names, page = told()
+        assert names == {"another_daemon", "state_was_lost", "offsets_lost"}
+        assert f"<b>Another daemon</b>: {drawn('0/1').who} reads as well" in page
+        for offset in range(4):  # the first sees the other's last word, and three that see nobody end it
+            source.commit({"in/0": 37 + offset})
+        assert told()[0] == {"state_was_lost", "offsets_lost"}, "what is lost stays lost while this process lives"
+    server.stop()
+    office.stop(5.0)
 
 
 class FullDisk(MemoryStore):

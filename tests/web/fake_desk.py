@@ -54,6 +54,7 @@ class FakeDesk:
     galleries: dict[str, Gallery] = field(default_factory=dict)
 
     refused: dict[str, dict[str, int]] = field(default_factory=dict)
+    mishaps: dict[str, str] = field(default_factory=dict)
     reloads: int = 0
     unreadable: bool = False
 
@@ -66,6 +67,9 @@ class FakeDesk:
 
     def rejected(self) -> Mapping[str, Mapping[str, int]]:
         return self.refused
+
+    def troubles(self) -> Mapping[str, str]:
+        return self.mishaps
 
     def windows(self, model: str, limit: int) -> Sequence[Verdict]:
         return self.verdicts.get(model, ())[-limit:]

@@ -336,6 +336,17 @@ def test_records_that_could_not_be_read_are_told_on_the_fleet_and_as_json(client
     assert client.get("/api/v1/models").json()["rejected"] == desk.refused
 
 
+def test_what_befell_raincheck_itself_is_told_on_the_fleet_and_as_json(client: httpx.Client, desk: FakeDesk) -> None:
+    assert not [p for p in read(client, "/").all("p") if p.get("class") == "trouble"], "where there is nothing, nothing is said"
+    desk.mishaps = {"another_daemon": "spare:12 reads as well; stop one", "offsets_lost": HOSTILE}
+    page = read(client, "/")
+    assert "Another daemon: spare:12 reads as well; stop one." in page.text
+    assert "Offsets lost: " in page.text
+    assert len([p for p in page.all("p") if p.get("class") == "trouble"]) == 2
+    assert client.get("/api/v1/models").json()["troubles"] == desk.mishaps
+    assert client.get("/-/ready").json()["reasons"] == [], "it works; taking it out of service would mend nothing"
+
+
 def test_one_model_is_asked_for_by_its_name(client: httpx.Client, desk: FakeDesk) -> None:
     every = client.get("/api/v1/models").json()["models"]
     assert [client.get(f"/api/v1/models/{one['name']}").json() for one in every] == every
