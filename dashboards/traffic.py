@@ -114,7 +114,7 @@ KAFKA: Final = Row(
             "bars", runbook="RaincheckOffsetsLost",
         ),
         Panel(
-            "Commits", "Are positions told to the broker? Only lag tools read them: raincheck's own are in its state file.", "cps",
+            "Commits", "Are positions told to the broker? For lag tools and other daemons: raincheck's own are in its state file.", "cps",
             (
                 Query(fold("sum", FLEET.rate("raincheck_kafka_commits_total")), "attempted"),
                 Query(fold("sum", FLEET.rate("raincheck_kafka_commit_failures_total")), "failed"),

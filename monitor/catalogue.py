@@ -127,7 +127,7 @@ COUNTERS: Final[dict[CounterName, Family]] = {
     "raincheck_events_skipped_total": Family(("model", "reason"), "Decoded events that were not folded."),
     "raincheck_kafka_errors_total": Family(("error",), "Client errors by class."),
     "raincheck_kafka_skipped_offsets_total": Family(("topic", "reason"), "Offsets never read: lost to retention, or skipped as corrupt."),
-    "raincheck_kafka_commits_total": Family((), "Offset commits attempted, for lag tools only."),
+    "raincheck_kafka_commits_total": Family((), "Offset commits attempted, for lag tools and other daemons to see."),
     "raincheck_kafka_commit_failures_total": Family((), "Offset commits that failed."),
     "raincheck_kafka_reconnects_total": Family(("reason",), "Consumers built anew, by what ended the last one."),
     "raincheck_windows_evaluated_total": Family(("model",), "Windows closed and judged."),
@@ -174,7 +174,9 @@ GAUGES: Final[dict[GaugeName, Family]] = {
     "raincheck_kafka_lag_records": Family(("topic", "partition"), "End offset minus position."),
     "raincheck_kafka_assigned_partitions": Family(("topic",), "Partitions that this instance reads."),
     "raincheck_kafka_paused_partitions": Family(("topic",), "Partitions paused by backpressure or an error."),
-    "raincheck_kafka_another_daemon": Family((), "1 while another daemon commits under the same group: all is judged twice."),
+    "raincheck_kafka_another_daemon": Family(
+        (), "1 while another daemon commits under the same group: all is judged twice. As of the last commit: kept while nothing is read."
+    ),
     "raincheck_kafka_last_contact_timestamp_seconds": Family((), "Last successful round trip to a broker."),
     "raincheck_kafka_last_poll_timestamp_seconds": Family((), "Last return of a poll."),
     "raincheck_coverage_ratio": Family(("model",), "Inputs seen per prediction over the last window, at most 1."),

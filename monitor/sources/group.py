@@ -10,10 +10,15 @@ from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
 from monitor import wall
+from monitor.log import events
 from monitor.sources.signature import Company, drawn, left_behind, signature_of
 from monitor.sources.source import Forgotten, Note
 
+log = events("source")
 LOOK_S: Final = 30.0
+UNKNOWN_PAST: Final = (
+    "nobody knows whether this empty state is the group's first; where it is not, what the former one knew is learnt again"
+)
 TRIES: Final = 3  # at the first placement, then before commits: what is not known by then is not worth commits that are not made
 
 
@@ -50,16 +55,25 @@ class Group:
         Where that fails it is asked again before the next commits, which would write over what is there.
         """
         self._unasked |= set(unread)
-        if not self.name or not self._unasked or self._tries == TRIES:
+        if not self.name or not self._unasked:
             return []
         self._tries += 1
-        found = coordinator.committed(self._unasked)
-        self._unasked.clear()
-        self._tries = 0
+        try:
+            found = coordinator.committed(self._unasked)
+        except Exception:
+            if self._tries == TRIES:
+                log.warning("group_not_asked", group=self.name, tries=TRIES, means=UNKNOWN_PAST)
+                self._asked()
+            raise
+        self._asked()
         lost = left_behind(self._mine, {partition: metadata for partition, (_, metadata) in found.items()})
         if not lost:
             return []
         return [Forgotten({partition: found[partition][0] for partition in lost}, signature_of(found[lost[0]][1]).who)]
+
+    def _asked(self) -> None:
+        self._unasked.clear()
+        self._tries = 0
 
     def commit(self, coordinator: Coordinator, offsets: Mapping[str, int]) -> None:
         """Look around where it is time, then write. What fails ends it there, so that an outage costs no more than one of the two."""

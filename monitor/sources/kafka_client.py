@@ -84,10 +84,15 @@ class KafkaClient:
         for partition in positions.keys() - self.assigned:
             self._consumer.seek(self._tp(partition), positions[partition])
             if epochs is not None and epochs.get(partition, -1) >= 0:  # the public call takes an offset only
-                place = self._consumer._subscription.assignment[self._tp(partition)]
-                place.seek(OffsetAndMetadata(positions[partition], "", epochs[partition]))
+                place = self._place(partition)
+                if place is not None:
+                    place.seek(OffsetAndMetadata(positions[partition], "", epochs[partition]))
         self.assigned = set(positions)
         self.pause(paused)
+
+    def _place(self, partition: str) -> Any:
+        """Where 3.0.12 keeps a partition's position with its epoch, which no public call tells; None where a later client does not."""
+        return getattr(getattr(self._consumer, "_subscription", None), "assignment", {}).get(self._tp(partition))
 
     def seek(self, partition: str, position: int) -> None:
         self._consumer.seek(self._tp(partition), position)
@@ -179,8 +184,9 @@ class KafkaClient:
 
     def epochs(self, partitions: Iterable[str]) -> dict[str, int]:
         """The leaders' epochs of what was read last of them, markers among it, where they are known; asks nobody."""
-        places = {partition: self._consumer._subscription.assignment[self._tp(partition)].position for partition in partitions}
-        return {partition: int(at.leader_epoch) for partition, at in places.items() if at is not None and at.leader_epoch >= 0}
+        places = {partition: getattr(self._place(partition), "position", None) for partition in partitions}
+        known = {partition: int(getattr(at, "leader_epoch", -1)) for partition, at in places.items()}
+        return {partition: epoch for partition, epoch in known.items() if epoch >= 0}
 
     def commit(self, offsets: Mapping[str, int], metadata: str) -> None:
         """Tell the broker, for lag tools; raises `ClientFailed`."""

@@ -177,7 +177,7 @@ class Source(Protocol):
         ...
 
     def commit(self, offsets: Mapping[str, int]) -> None:
-        """Tell the outside how far we are, for lag tools only: after our own transaction, failures are counted and ignored."""
+        """Tell the outside how far we are, after our own transaction; failures are counted and ignored, and reading never begins there."""
         ...
 
     def identities(self) -> Mapping[str, str]:

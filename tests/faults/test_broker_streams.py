@@ -138,11 +138,13 @@ def test_one_hot_partition_of_eight_while_the_others_are_idle(river: River, calm
     inputs, outputs = events(range(12), PER_HOUR)
 
     def send(hours: range, *, one_in: int = 3) -> None:
+        """Hour by hour: who sends whole topics one after the other and stalls in between has fallen silent, and is waited for no longer."""
         first, rest = hours.start * PER_HOUR, hours.stop * PER_HOUR
         river.feed.produce(topic, inputs[first : first + 1], one_in)
         witness.until(lambda: witness.gauge("raincheck_records_consumed_total", stream="in") == first + 1, "read before others go on")
-        river.feed.produce(topic, inputs[first + 1 : rest], 3)
-        river.feed.produce(river.topics["out"], outputs[first:rest])
+        for at in range(first, rest, PER_HOUR):
+            river.feed.produce(topic, inputs[max(at, first + 1) : at + PER_HOUR], 3)
+            river.feed.produce(river.topics["out"], outputs[at : at + PER_HOUR])
 
     send(range(4))
     witness.closed(2)

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+import monitor.sources.kafka_client
 from monitor.errors import Misconfigured
 from monitor.plan import Kafka, KafkaSecurity
 from monitor.sources.kafka_causes import CAUSES, Causes
+from monitor.sources.kafka_client import KafkaClient
 from monitor.sources.kafka_preflight import check, client_arguments, reach
 from monitor.sources.kafka_topics import Topic, TopicWatch
 from monitor.sources.watchdog import Watchdog
@@ -84,6 +86,28 @@ def test_the_best_cause_in_the_log_wins(lines: list[str], best: str | None) -> N
 def test_no_cause_hides_behind_a_broader_one() -> None:
     """A pattern that matches all that a later one matches would make the later sentence unreachable."""
     assert len({sentence for _, sentence in CAUSES}) == len(CAUSES)
+
+
+class Stranger:
+    """A consumer whose insides are not those of the release that we know."""
+
+    def __init__(self) -> None:
+        self.sought: dict[Any, int] = {}
+
+    def assign(self, partitions: list[Any]) -> None:
+        """Only its public calls are there."""
+
+    def seek(self, partition: Any, offset: int) -> None:
+        self.sought[partition] = offset
+
+
+def test_a_client_that_keeps_its_epochs_elsewhere_reads_on_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = Stranger()
+    monkeypatch.setattr(monitor.sources.kafka_client, "built", lambda *_, **__: stranger)
+    client = KafkaClient({}, {"clicks": "shop.clicks"}, None)
+    client.assign({"clicks/0": 7}, epochs={"clicks/0": 3})
+    assert list(stranger.sought.values()) == [7]
+    assert client.epochs(["clicks/0"]) == {}
 
 
 def test_a_closed_port_says_so() -> None:
