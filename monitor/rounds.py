@@ -4,7 +4,7 @@ The order of a save (every few seconds or when a window closed, never per poll):
   1. one transaction holds offsets, panes, evidence, windows, incidents, inputs and outbox;
   2. what was saved is shown, and waiting answers return;
   3. alerts leave the outbox and are marked when a receiver has them;
-  4. offsets are committed to the broker, for the lag tools only.
+  4. offsets are committed to the broker, for lag tools and other daemons to see.
 A crash between any two of these loses nothing: the transaction is the truth, everything after it is repeated.
 """
 
