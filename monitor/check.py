@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from monitor.config.quantities import show_duration
 from monitor.plan import Budget, Model, Owner, Plan
+from monitor.stores.backup import Beside, left_behind
+from monitor.stores.export import iso
+from monitor.stores.glance import known
 
 
 def many(count: int, one: str, more: str = "") -> str:
@@ -108,10 +112,40 @@ def loopback(bind: str) -> bool:
         return bind == "localhost"
 
 
-def state_words(plan: Plan) -> str:
-    """Where the state is: who runs another path than they think learns anew."""
-    there = "which is there" if Path(plan.state.path).exists() else "not there yet: the first run makes it"
-    return f"state in {Path(plan.state.path).resolve()}, {there}"
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is at `state.path`: `known` are the models it has learnt of, `left` is the copy that an empty or absent one could go back to."""
+
+    path: Path
+    exists: bool
+    known: frozenset[str]
+    left: Beside | None
+
+    @classmethod
+    def of(cls, plan: Plan) -> Place:
+        path = Path(plan.state.path).resolve()
+        learnt = known(path) if path.exists() else frozenset()
+        return cls(path, path.exists(), learnt, None if learnt else left_behind(path))
+
+    def words(self) -> str:
+        """Where the state is: who runs another path than they think learns anew."""
+        there = "which is there" if self.exists else "not there yet: the first run makes it"
+        return f"state in {self.path}, {there}"
+
+    def notes(self, plan: Plan) -> list[str]:
+        found, others = [], sorted(self.known - plan.models.keys())
+        if self.left is not None:
+            lacks, made = "knows nothing" if self.exists else "is not there", iso(self.left.made_ms)
+            found.append(
+                f"the state {lacks}, and a whole copy of a former one lies beside it, made {made};"
+                f" unless a new beginning is meant: {self.left.command(self.path)}"
+            )
+        if others:
+            found.append(
+                f"the state has learnt of models that are not in this configuration: {', '.join(others)};"
+                " where they are another configuration's, give each a state.path of its own"
+            )
+        return found
 
 
 def summary(plan: Plan) -> str:
@@ -128,12 +162,15 @@ def summary(plan: Plan) -> str:
     for stream in plan.streams.values():
         whose = f", all of model {stream.model}" if stream.model else ""
         lines.append(f"stream {stream.name}: {stream.role} from topic {stream.topic} as {stream.format}{whose}")
-    lines.append(state_words(plan))
-    return "\n".join(lines + [f"note: {note}" for note in notes(plan)])
+    place = Place.of(plan)
+    lines.append(place.words())
+    return "\n".join(lines + [f"note: {note}" for note in notes(plan) + place.notes(plan)])
 
 
 def summary_json(plan: Plan) -> dict[str, Any]:
     """The same for programs."""
+    place = Place.of(plan)
+    left = None if place.left is None else {"path": str(place.left.path), "made": iso(place.left.made_ms)}
     return {
         "ok": True,
         "models": {
@@ -150,6 +187,6 @@ def summary_json(plan: Plan) -> dict[str, Any]:
         },
         "owners": {owner.name: {"page": len(owner.page), "ticket": len(owner.ticket)} for owner in plan.owners.values()},
         "streams": {s.name: {"topic": s.topic, "role": s.role, "format": s.format, "model": s.model} for s in plan.streams.values()},
-        "state": {"path": str(Path(plan.state.path).resolve()), "exists": Path(plan.state.path).exists()},
-        "notes": notes(plan),
+        "state": {"path": str(place.path), "exists": place.exists, "models": sorted(place.known), "copy": left},
+        "notes": notes(plan) + place.notes(plan),
     }

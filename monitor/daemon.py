@@ -33,6 +33,7 @@ from monitor.schedule import Schedule
 from monitor.sinks.deadletter import Producer
 from monitor.sinks.notify import Notifier
 from monitor.sources.source import Source
+from monitor.stores.backup import left_behind
 from monitor.stores.export import iso
 from monitor.stores.holding import held
 from monitor.stores.sqlite import SqliteStore
@@ -86,8 +87,9 @@ def run(read: Callable[[], Plan], *, port: int | None = None) -> int:
             _live(plan, stop, reload, supervisor, port)
         finally:
             signal.signal(signal.SIGHUP, before)
-    log.info("stopped")
-    return AGAIN if reload.accepted and not stop.is_set() else 0
+    again = reload.accepted and not stop.is_set()
+    log.info("begins_again" if again else "stopped")  # who reads the log must not take a reload for an end
+    return AGAIN if again else 0
 
 
 def tried(new: Plan, old: Plan, port: int | None = None) -> Plan:
@@ -151,8 +153,11 @@ def _opened(office: Office) -> None:
     if ends or engine.positions() or engine.references:
         log.info("state_opened", path=path, outcome="snapshot", windows_until=iso(max(ends)) if ends else "none yet")
     else:
-        right = "nothing at its first start; else stop it and look at state.path: another file knows what would be learnt anew"
-        log.warning("state_opened", path=path, outcome="fresh", windows_until="none yet", right=right)
+        right, beside = "nothing at its first start; else stop it and look at state.path: another file knows what would be learnt anew", {}
+        if left := left_behind(Path(path)):
+            right = f"nothing, if a new beginning was meant; else stop it, {left.command(Path(path))}, and start it"
+            beside = {"copy": str(left.path), "copy_made": iso(left.made_ms)}
+        log.warning("state_opened", path=path, outcome="fresh", windows_until="none yet", **beside, right=right)
 
 
 def _given(office: Office, pool: Executor, stop: threading.Event) -> None:

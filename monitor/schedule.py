@@ -19,7 +19,8 @@ from monitor import wall
 from monitor.log import events
 from monitor.office import Office
 from monitor.standing import forget_before
-from monitor.stores.backup import back_up, copies
+from monitor.stores.backup import back_up
+from monitor.stores.lives import copies, formers, imprint
 
 log = events("schedule")
 HOUR_MS: Final = 3_600_000
@@ -41,8 +42,12 @@ class Schedule:
 
     def start(self) -> None:
         self._scheduler.start()
-        now_ms, newest = wall.now_ms(), copies(Path(self._office.plan.state.path))[0]
-        if not newest.exists() or now_ms - newest.stat().st_mtime * 1000 > HOUR_MS:  # else an hour of answers hangs on one file
+        now_ms, state = wall.now_ms(), Path(self._office.plan.state.path)
+        newest = copies(state)[0]
+        found = imprint(newest) if newest.exists() else None
+        if (
+            found is None or now_ms - found.made_ms > HOUR_MS or found.life != imprint(state).life
+        ):  # else an hour of answers hangs on one file
             self._scheduler.modify_job("backup", next_run_time=datetime.fromtimestamp(now_ms / 1000 + FIRST_COPY_S, UTC))
 
     def due(self, name: str) -> datetime:
@@ -72,8 +77,9 @@ class Schedule:
     def backup(self) -> None:
         """A checked copy beside the state, on the scheduler's own thread: it reads through a connection of its own, and nobody waits."""
         started = wall.monotonic()
-        made = back_up(Path(self._office.plan.state.path))
-        log.info("backed_up", path=str(made), bytes=made.stat().st_size, seconds=round(wall.monotonic() - started, 3))
+        state = Path(self._office.plan.state.path)
+        made, apart = back_up(state), [str(copy) for copy in formers(state)]
+        log.info("backed_up", path=str(made), bytes=made.stat().st_size, seconds=round(wall.monotonic() - started, 3), former=apart)
 
     def _misfired(self, event: JobEvent) -> None:
         """A run that did not take place, because it came too late or the one before had not ended."""

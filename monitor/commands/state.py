@@ -10,6 +10,7 @@ from pathlib import Path
 from monitor.commands import show
 
 NAME = "state"
+EPILOG = "--json: the last line on stdout is one JSON object, as with every command; what export prints is JSON without it, too."
 HELP = "export, check, back up, restore or reset a state file"
 
 
@@ -23,15 +24,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "makes a checked copy, STATE.backup, also beside a running daemon; the one before stays as STATE.backup.previous",
             backup,
         ),
-        ("restore", "puts the newest whole copy in its place; the file that is there is set aside", restore),
+        (
+            "restore",
+            "puts the newest whole copy in its place, of its own life where there is one; the file that is there is set aside",
+            restore,
+        ),
         ("reset", "sets the file aside, so that the next run learns from nothing", reset),
     ):
-        action = actions.add_parser(name, help=help_text, description=help_text)
+        action = actions.add_parser(name, help=help_text, description=help_text, epilog=EPILOG)
         action.add_argument("path", nargs="?", metavar="STATE", help="the state file")
         action.add_argument("--config", metavar="FILE", help="take the path from this configuration instead")
         action.set_defaults(run=run_it)
         if run_it is restore:
-            action.add_argument("--from", dest="source", metavar="FILE", help="this copy instead of STATE.backup or STATE.backup.previous")
+            action.add_argument(
+                "--from", dest="source", metavar="FILE", help="this copy; `state check` lists those there are, of former lives too"
+            )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -64,7 +71,7 @@ def check(args: argparse.Namespace) -> int:
     problems = problems_of(path)
     helps = remedy(path) if problems and path.exists() else None
     text = [*problems, f"this helps: {helps}"] if helps else problems or [f"{path}: well"]
-    found, now_ms = beside(path), wall.now_ms()
+    found, now_ms = list(beside(path)), wall.now_ms()
     kept = [
         {
             "path": str(c.path),
@@ -72,12 +79,14 @@ def check(args: argparse.Namespace) -> int:
             "age_s": (now_ms - c.made_ms) // 1000,
             "ok": not c.problems,
             "problems": list(c.problems),
+            "former": c.former,
         }
         for c in found
     ]
     for copy in found:
         age = span(max(0, now_ms - copy.made_ms))
-        text.append(f"copy {copy.path}: {age} old, {'cannot be trusted' if copy.problems else 'whole'}")
+        of = ", of a former life of this state" if copy.former else ""
+        text.append(f"copy {copy.path}: {age} old, {'cannot be trusted' if copy.problems else 'whole'}{of}")
     if path.exists() and not found:
         text.append(f"no copy beside it: raincheck state backup {path}")
     show(args, {"path": str(path), "ok": not problems, "problems": problems, "helps": helps, "copies": kept}, "\n".join(text))
@@ -89,6 +98,7 @@ def backup(args: argparse.Namespace) -> int:
     from monitor.errors import EXIT_CRASH, Transient
     from monitor.stores.backup import back_up
     from monitor.stores.holding import refused
+    from monitor.stores.lives import formers
 
     path = _path(args)
     if not path.exists():
@@ -98,8 +108,9 @@ def backup(args: argparse.Namespace) -> int:
     except Transient as error:
         show(args, {"path": str(path), "ok": False, "problems": [str(error)]}, str(error))
         return EXIT_CRASH
-    size = made.stat().st_size
-    show(args, {"path": str(path), "ok": True, "copy": str(made), "bytes": size}, f"{made}: {size} bytes, read from end to end")
+    size, apart = made.stat().st_size, formers(path)
+    text = [f"{made}: {size} bytes, read from end to end", *(f"of a former life, and kept: {copy}" for copy in apart)]
+    show(args, {"path": str(path), "ok": True, "copy": str(made), "bytes": size, "former": [str(c) for c in apart]}, "\n".join(text))
     return 0
 
 

@@ -2,7 +2,8 @@
 
 `state.db.backup` is the newest copy, `state.db.backup.previous` the one before it. A copy is made under another name, read from
 its first row to its last, and only then takes the newest one's place: whatever fails on the way (a full disk, a damaged state,
-the end of the process), the older copies stay as they were.
+the end of the process), the older copies stay as they were. Those of a former life of the state are set apart
+(monitor.stores.lives), and the way back finds them, too.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor import wall
 from monitor.errors import Corrupt, Misconfigured, Transient
 from monitor.standing import Standing
 from monitor.stores.holding import durable, give, held, in_turn, moved_aside, refused
+from monitor.stores.lives import copies, formers, imprint, set_apart, stamp
 from monitor.stores.sqlite import SqliteStore, check
 
 
@@ -28,11 +32,6 @@ class Restored:
     reaches: dict[str, int | None]
     offsets: dict[str, int]
     set_aside: tuple[Path, ...]
-
-
-def copies(path: Path) -> list[Path]:
-    """Where copies of the state at `path` are kept, the newest first."""
-    return [path.with_name(path.name + ".backup"), path.with_name(path.name + ".backup.previous")]
 
 
 def back_up(path: str | Path) -> Path:
@@ -51,10 +50,12 @@ def back_up(path: str | Path) -> Path:
                 with making.open("xb") as empty:  # root's copy must be the service's to read
                     give(empty)
                 _copy(state, making)
+                stamp(making, wall.now_ms())
                 problems = check(making)
                 if problems:
                     raise Corrupt(f"the copy of {state} cannot be trusted: {problems[0]}", remedy(state))
                 durable(making)
+                set_apart(state, imprint(making).life or "")
                 if newest.exists():
                     newest.replace(previous)
                 making.replace(newest)
@@ -68,16 +69,37 @@ def back_up(path: str | Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A copy that lies beside a state: when it was made, and what is wrong with it (nothing: it is whole)."""
+    """A copy that lies beside a state: when it was made, what is wrong with it (nothing: it is whole), and whether it is known to be
+    of another life than the state; without a state it is of none."""
 
     path: Path
     made_ms: int
     problems: tuple[str, ...]
+    former: bool
+
+    def command(self, state: Path) -> str:
+        """What goes back to this copy, also when younger ones have come since."""
+        return f"raincheck state restore {state} --from {self.path}"
 
 
-def beside(path: Path) -> list[Beside]:
-    """The copies of the state at `path`, each read from its first row to its last, the newest first."""
-    return [Beside(copy, int(copy.stat().st_mtime * 1000), tuple(check(copy))) for copy in copies(path) if copy.exists()]
+def beside(path: Path) -> Iterator[Beside]:
+    """The copies of the state at `path`, each read from its first row to its last, those of its own life first and then the newest."""
+    life = imprint(path).life if path.exists() else None
+    for copy in _sought(path):
+        found = imprint(copy)
+        yield Beside(copy, found.made_ms, tuple(check(copy)), None not in (life, found.life) and life != found.life)
+
+
+def left_behind(path: Path) -> Beside | None:
+    """The newest whole copy of what a state that knows nothing, or is not there, would have gone on from."""
+    return next((copy for copy in beside(path) if not copy.problems and (copy.former or not path.exists())), None)
+
+
+def _sought(path: Path) -> list[Path]:
+    """A state that is damaged wants its own past and not that of the one before it; where its life cannot be read, the newest."""
+    life = imprint(path).life if path.exists() else None
+    there = [copy for copy in copies(path) if copy.exists()] + formers(path)
+    return there if life is None else sorted(there, key=lambda copy: imprint(copy).life not in (None, life))
 
 
 def restore(path: str | Path, source: str | Path | None = None) -> Restored:
@@ -89,7 +111,7 @@ def restore(path: str | Path, source: str | Path | None = None) -> Restored:
     state = Path(path)
     with held(state):
         found = _whole(state, Path(source) if source is not None else None)
-        made_ms = int(found.stat().st_mtime * 1000)
+        made_ms = imprint(found).made_ms
         restoring = unfinished(state)
         try:
             _gone(restoring)
@@ -121,13 +143,13 @@ def unfinished(path: Path) -> Path:
 def remedy(path: Path) -> str:
     """The command that helps against a state that cannot be trusted: back to a copy where one is whole, else a fresh start."""
     checked = f"raincheck state check {path}"
-    if any(copy.exists() and not check(copy) for copy in copies(path)):
+    if any(not check(copy) for copy in _sought(path)):
         return f"{checked}, then raincheck state restore {path}"
     return f"{checked}, then raincheck state reset {path}"
 
 
 def _whole(state: Path, source: Path | None) -> Path:
-    there = [copy for copy in ([source] if source is not None else copies(state)) if copy.exists()]
+    there = _sought(state) if source is None else [source] if source.exists() else []
     if not there:
         looked = source or copies(state)[0]
         raise Misconfigured.of("no such copy", origin="raincheck state restore", field="--from", value=looked, right="an existing copy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,6 +77,15 @@ class Stretch:
     def __iter__(self) -> Iterator[WindowRow]:
         for start_ms in range(self.from_ms, self.until_ms, DAY_MS):
             yield from self.glance.windows(self.model, start_ms, min(start_ms + DAY_MS, self.until_ms))
+
+
+def known(path: Path) -> frozenset[str]:
+    """The models that a state has learnt of; none where it cannot be read, as `raincheck state check` says."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)) as db:
+            return frozenset(model for (model,) in db.execute("SELECT model FROM evidence UNION SELECT model FROM in_force"))
+    except sqlite3.Error:
+        return frozenset()
 
 
 def glance_at(store: Store) -> Glance:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from monitor import wall
 from monitor.alert import Alert
 from monitor.changes import Changes, Checkpoint, InputRow, Mark, ReferenceRow, Snapshot, WindowRow
 from monitor.errors import Corrupt, Misconfigured
@@ -25,6 +26,7 @@ from monitor.pane import PaneKey
 from monitor.reference import Reference
 from monitor.standing import Standing
 from monitor.stores.holding import durable, hold, moved_aside, refused
+from monitor.stores.lives import begun, revived, set_apart
 from monitor.stores.packing import pack_checkpoint, pack_pane, pack_tears, unpack_checkpoint, unpack_pane, unpack_tears
 from monitor.stores.store import Delivery
 from monitor.stores.tables import FORMAT, OLDER, TABLES, create, migrate, misshapen, put, rows
@@ -275,6 +277,8 @@ def _open(path: Path, reader: bool) -> sqlite3.Connection:
             raise _corrupt(path, f"{', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} not as written")
         if reader:
             db.execute("PRAGMA query_only = ON")
+        else:
+            revived(db)
     except (sqlite3.DatabaseError, ValueError) as error:
         db.close()
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:  # nobody should be told to give up a state because its disk is full
@@ -296,17 +300,18 @@ def _made(path: Path) -> None:
         return
     if unfinished(path).exists():
         raise Corrupt(f"{path}: a restore was cut off half way", f"raincheck state restore {path}, once more")
-    making = path.with_name(path.name + ".making")
+    making, life = path.with_name(path.name + ".making"), begun(wall.now_ms())
     try:
         moved_aside(path)  # the log of a file that somebody removed would be read into the new one
         for leftover in (making, making.with_name(making.name + "-journal")):
             leftover.unlink(missing_ok=True)
         db = sqlite3.connect(making, isolation_level=None)
         try:
-            create(db)
+            create(db, life)
         finally:
             db.close()
         durable(making)
+        set_apart(path, life)  # before the life begins: whatever ends this process here, the copies have a name that stays
         making.replace(path)
         durable(path.parent)
     except (OSError, sqlite3.OperationalError) as error:

@@ -118,13 +118,13 @@ def put(db: sqlite3.Connection, table: str, values: Iterable[Sequence[Any]], how
     db.executemany(f'{how} INTO "{table}" VALUES ({marks})', [(*row, *seals(table, row)) for row in values])
 
 
-def create(db: sqlite3.Connection) -> None:
-    """Makes all tables in an empty file, in one transaction."""
+def create(db: sqlite3.Connection, life: str) -> None:
+    """Makes all tables in an empty file, in one transaction: the life of that name begins."""
     db.execute("BEGIN IMMEDIATE")
     try:
         for statement in _schema().values():
             db.execute(statement)
-        put(db, "meta", [("format", str(FORMAT))])
+        put(db, "meta", [("format", str(FORMAT)), ("life", life)])
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

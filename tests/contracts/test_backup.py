@@ -21,8 +21,9 @@ from monitor import wall
 from monitor.changes import Changes
 from monitor.errors import Corrupt, Misconfigured, Transient
 from monitor.stores import backup
-from monitor.stores.backup import back_up, copies, restore, unfinished
+from monitor.stores.backup import back_up, restore, unfinished
 from monitor.stores.holding import hold
+from monitor.stores.lives import copies, stamp
 from monitor.stores.sqlite import SqliteStore, check
 from tests.contracts.whole_state import everything
 
@@ -90,7 +91,7 @@ def test_a_person_takes_a_copy_beside_the_daemon_and_sees_how_old_the_copies_are
         assert (code, told["ok"], told["copy"]) == (0, True, str(copies(state)[0]))
     store.close()
     newest, previous = copies(state)
-    os.utime(previous, (wall.now_ms() / 1000 - 7200,) * 2)
+    stamp(previous, wall.now_ms() - 7_200_000)
     newest.write_bytes(newest.read_bytes()[:5000])
     code, told = said("check", str(state))
     assert (code, told["ok"]) == (0, True), "the state itself is well"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.stores.backup import copies, restore
+from monitor.stores.backup import restore
+from monitor.stores.lives import copies
 from monitor.stores.sqlite import SqliteStore
 
 SERVICE = 61_184  # the first of the numbers that systemd gives to dynamic users

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.stores.backup import copies
 from monitor.stores.export import iso
+from monitor.stores.lives import copies
 from tests.faults.crossing import CALIBRATION, CUTS, END, FIRST, NIGHT, SECOND, Account, Crossing
 from tests.river.world import HOUR_MS, START_MS, raincheck
 from tests.services.broker import Broker

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from monitor.office import Office
 from monitor.schedule import FIRST_COPY_S, Schedule
 from monitor.sinks.memory import MemoryNotifier
 from monitor.sources.memory import Bus, MemorySource
-from monitor.stores.backup import copies
+from monitor.stores.backup import back_up
+from monitor.stores.lives import copies, stamp
 from monitor.stores.sqlite import SqliteStore, check
 
 MODEL = {"owner": "team", "schema": {"features": {"x": {"kind": "numeric"}}}}
@@ -57,10 +57,8 @@ def test_a_copy_beside_a_running_daemon_holds_what_was_saved(office: Office) -> 
 def test_the_first_copy_waits_for_its_minute_only_where_there_is_a_young_one(
     office: Office, age_s: int | None, soon: bool, because: str
 ) -> None:
-    newest = copies(Path(office.plan.state.path))[0]
     if age_s is not None:
-        newest.touch()
-        os.utime(newest, (wall.now_ms() / 1000 - age_s,) * 2)
+        stamp(back_up(Path(office.plan.state.path)), wall.now_ms() - age_s * 1000)
     schedule = Schedule(office)
     begun = wall.now_ms() / 1000
     schedule.start()

@@ -27,7 +27,9 @@ from monitor.plan import DAY_MS, Plan
 from monitor.reload import Reload
 from monitor.rounds import LIVES
 from monitor.standing import Standing
+from monitor.stores.backup import back_up
 from monitor.stores.holding import held
+from monitor.stores.lives import formers, stamp
 from monitor.stores.sqlite import SqliteStore
 from monitor.workshop import Workshop
 from tests.river.world import START_MS, Daemon, configuration, events
@@ -60,6 +62,23 @@ def test_a_start_says_which_state_it_opened_and_whether_anything_is_known_in_it(
     try:
         told = again.wait_for("state_opened")
         assert (told["outcome"], told["windows_until"], told["level"]) == ("snapshot", "1970-01-02T00:00:00Z", "info")
+        assert again.terminate() == 0
+    finally:
+        again.kill()
+
+
+def test_a_start_whose_state_is_gone_names_the_copy_that_is_left(daemon: Daemon, tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    assert daemon.terminate() == 0
+    stamp(back_up(state), DAY_MS)
+    state.unlink()
+    again = Daemon(tmp_path / "raincheck.yaml")
+    try:
+        told = again.wait_for("state_opened")
+        (left,) = formers(state)
+        assert (told["outcome"], told["copy"], told["copy_made"]) == ("fresh", str(left), "1970-01-02T00:00:00Z")
+        assert f"raincheck state restore {state} --from {left}" in told["right"]
+        assert again.terminate() == 0
     finally:
         again.kill()
 
@@ -168,7 +187,9 @@ def test_a_hangup_takes_up_a_changed_configuration_as_the_same_process(daemon: D
     config.write_text(config.read_text().replace("models:\n  shop:", "models:\n  bakery:"))
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_for("reloading")
+    daemon.wait_for("begins_again")
     daemon.wait_for("started")
+    assert "stopped" not in [line["event"] for line in daemon.lines], "it has not come to an end"
     assert daemon.process.poll() is None
     assert [model["name"] for model in daemon.get("/api/v1/models")["models"]] == ["bakery"]
     assert "raincheck_config_last_reload_successful 1.0" in daemon.get("/metrics")

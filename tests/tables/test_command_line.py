@@ -69,7 +69,8 @@ def test_check_says_where_the_state_is_and_whether_it_is_there(
     assert command_line.main(["check", "../rain.yaml", *words]) == 0
     assert f"state in {tmp_path / 'raincheck.db'}, which is there" in capsys.readouterr().out
     assert command_line.main(["check", "../rain.yaml", "--json", *words]) == 0
-    assert json.loads(capsys.readouterr().out)["state"] == {"path": str(tmp_path / "raincheck.db"), "exists": True}
+    told = json.loads(capsys.readouterr().out)["state"]
+    assert told == {"path": str(tmp_path / "raincheck.db"), "exists": True, "models": [], "copy": None}
 
 
 def test_check_lists_every_mistake(written: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
