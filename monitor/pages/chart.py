@@ -53,6 +53,7 @@ class Chart:
     flags: tuple[marks.Flag, ...]
     panels: tuple[Panel, ...]
     summary: str
+    missing: str = ""  # what its partial windows lack, in words
 
 
 def chart(
@@ -84,7 +85,9 @@ def chart(
     flags = marks.flags(opened, x_of, zone, end_ms, left, right)
     bands = (*marks.learning(shown, x_of), *marks.partial(shown, x_of), *marks.opened(incidents, start_ms, end_ms, x_of))
     ticks = marks.time_ticks(start_ms, end_ms, zone, x_of, int((right - left) / 88))
-    return Chart(width, top - GAP + FOOT, left, right, ticks, bands, flags, tuple(panels), _summary(shown, flags, window_ms))
+    missing = marks.missing(shown)
+    summary = _summary(shown, flags, window_ms) + (f" Grey, {missing}." if missing else "")
+    return Chart(width, top - GAP + FOOT, left, right, ticks, bands, flags, tuple(panels), summary, missing)
 
 
 def sparkline(verdicts: Sequence[Verdict], width: float, tall: float) -> tuple[str, float | None]:

@@ -22,6 +22,7 @@ LACKS: Final = {
     "recreated": "its topic was made anew",
     "cut": "its log was cut",
 }  # why a window lacks events of a partition
+NAMED: Final = 5  # of a topic that was cut off altogether the partitions say no more than their stream
 STEPS_MS: Final = tuple(m * MINUTE_MS for m in (5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 10080, 20160))
 
 
@@ -74,6 +75,14 @@ def lacking(lacks: Sequence[str]) -> str:
     """
     found = [(partition, LACKS.get(why, why)) for partition, _, why in (one.partition(": ") for one in lacks)]
     return "events may be missing" + (": " if found else "") + ", ".join(f"{partition} ({why})" for partition, why in found)
+
+
+def missing(shown: Sequence[Verdict]) -> str:
+    """What all partial windows together lack, in words; empty where none is. Of many partitions the first are named."""
+    found = [v for v in shown if v.partial]
+    lacks = list(dict.fromkeys(one for v in found for one in v.lacks))
+    more = f" and {len(lacks) - NAMED} more" if len(lacks) > NAMED else ""
+    return lacking(lacks[:NAMED]) + more if found else ""
 
 
 def _stretches(verdicts: Sequence[Verdict], kind: str, x_of: Scale, text: str = "") -> list[Band]:

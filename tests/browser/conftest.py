@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from monitor.http import Server, create_app
+from monitor.sources.source import Forgotten, Gap
+from monitor.troubles import Troubles
 from tests.browser.eye import Eye
 from tests.browser.shop import shop
 from tests.conftest import missing
@@ -57,8 +60,17 @@ def serve_to() -> Iterator[Callable[[FakeDesk], str]]:
 
 @pytest.fixture(scope="session")
 def believed(serve_to: Callable[[FakeDesk], str]) -> str:
-    """The address of five believable models."""
-    return serve_to(believable())
+    """The address of five believable models, one of which lacks records, under a raincheck that has lost its state."""
+    desk = believable()
+    troubles = Troubles()
+    troubles.another = "spare-rack-17.north.example:4711"
+    troubles.noted(Forgotten({"payments/0": 7}, "tower.north.example:12"))
+    troubles.noted(Gap("payments", "payments/0", 40, 1_240, "retention"))
+    desk.mishaps = dict(troubles.words())
+    found = desk.verdicts["card-fraud"]
+    lacks = tuple(f"payments/{number}: retention" for number in range(12))
+    desk.verdicts["card-fraud"] = [*found[:-30], *(replace(v, partial=True, lacks=lacks) for v in found[-30:])]
+    return serve_to(desk)
 
 
 @pytest.fixture(scope="session")

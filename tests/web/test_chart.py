@@ -114,6 +114,20 @@ def test_a_partial_band_says_what_its_windows_lack() -> None:
     assert texts == [lost, stuck, lost]
 
 
+def test_what_partial_windows_lack_is_in_the_charts_own_text_and_of_many_partitions_the_first() -> None:
+    found = [verdict(i, 0.0) for i in range(288)]
+    assert drawn(found).missing == ""
+    assert "missing" not in drawn(found).summary
+    found[100] = replace(found[100], partial=True, lacks=tuple(f"in/{number}: retention" for number in range(20)))
+    found[101] = replace(found[101], partial=True, lacks=("in/0: retention",))
+    c = drawn(found)
+    assert c.missing.startswith("events may be missing: in/0 (deleted before they were read), in/1 (")
+    assert c.missing.endswith("in/4 (deleted before they were read) and 15 more"), "each once"
+    assert c.summary.endswith(f"nobody was told. Grey, {c.missing}.")
+    unjudged = [replace(v, status="unknown", reason="records lost") for v in found]
+    assert drawn(unjudged).summary == f"Nothing has been judged in this time. Grey, {c.missing}."
+
+
 def incident(opened_ms: int, onset_ms: int, resolved_ms: int | None = None, severity: str = "page") -> Incident:
     return Incident("i", "m", "team", severity, "statistical", opened_ms, onset_ms, (), 5.0, 4.4, "", resolved_ms=resolved_ms)  # type: ignore[arg-type]
 

@@ -206,6 +206,23 @@ def test_learning_is_shaded(client: httpx.Client) -> None:
     assert not any("learning" in (r.get("class") or "") for r in read(client, "/models/card-fraud?span=24h").all("rect"))
 
 
+def test_a_grey_stretch_is_explained_beside_the_chart_and_to_screen_readers(client: httpx.Client, desk: FakeDesk) -> None:
+    page = next(i for i in desk.known if i.severity == "page" and i.resolved_ms is None)
+    paths = [f"/models/{page.model}", f"/incidents/{page.id}"]
+    assert [("grey:" in read(client, path).text) for path in paths] == [False, False], "where nothing is missing, nothing is said"
+    desk.verdicts[page.model] = [
+        replace(v, partial=True, lacks=(f"{HOSTILE}/0: retention",)) if v.start_ms <= page.onset_ms < v.end_ms else v
+        for v in desk.verdicts[page.model]
+    ]
+    words = f"events may be missing: {HOSTILE}/0 (deleted before they were read)"
+    for path in paths:
+        found = read(client, path)
+        assert f"grey: {' '.join(words.split())}" in found.text
+        charts = [d for d in found.all("svg") if (d.get("class") or "").startswith("chart")]
+        assert len(charts) == 3
+        assert all(f"Grey, {words}." in (c["aria-label"] or "") for c in charts)
+
+
 def test_the_incident_page_says_what_since_when_and_on_what_evidence(client: httpx.Client, desk: FakeDesk) -> None:
     page = read(client, f"/incidents/{page_of(desk)}")
     for words in (
