@@ -69,6 +69,8 @@ class Engine(Partitions):
         self._changes.outcomes += [Outcome(*outcome) for outcome in folded.outcomes]
         if records:
             self.unblocked(folded.partition)
+            if self.watermark.torn(folded.partition):
+                self._tell(arrival_ms, [folded.partition])
         self.watermark.advance(folded, arrival_ms, records)
         self._mark(folded.partition)
         self.close()
@@ -296,6 +298,7 @@ class Engine(Partitions):
             self.watermark.positions[partition] = position_of(mark)
             if mark.mark_ms is not None:
                 self.fold.resume(partition, mark.mark_ms, mark.suspect_ms)
+                self._untold.add(partition)
         found = restored(self.plan, snapshot)
         self.standings, self.incidents = found.standings, found.incidents
         for reference, chain in found.references.values():

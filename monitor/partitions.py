@@ -29,6 +29,7 @@ class Partitions(ABC):
         self.standings: dict[str, Standing] = {}
         self._changes = Changes()
         self._next_input = 0
+        self._untold: set[str] = set()  # partitions whose mark a tick may have moved that was not recorded
 
     @abstractmethod
     def close(self) -> None:
@@ -54,6 +55,7 @@ class Partitions(ABC):
 
     def torn(self, partition: str, next_offset: int, why: str, at_ms: int) -> None:
         """Records of this partition were lost unread, and it goes on there: windows that may have held them are partial (monitor.tears)."""
+        self._tell(at_ms, [partition])
         self._input("torn", "", at_ms, {"partition": partition, "next_offset": next_offset, "why": why})
         self.watermark.tear(partition, why, at_ms, self._readers(partition))
         self.moved(partition, next_offset)
@@ -62,6 +64,7 @@ class Partitions(ABC):
     def restart(self, partitions: Iterable[str], why: str, at_ms: int) -> None:
         """The logs behind these partitions are others now: their offsets begin anew, what was counted stays, what was unread is lost."""
         names = sorted(partitions)
+        self._tell(at_ms, [name for name in self.watermark.positions if name.rpartition("/")[0] == names[0].rpartition("/")[0]])
         self._input("restart", "", at_ms, {"partitions": names, "why": why})
         gone = self.watermark.restart(names, why, at_ms, self._readers(names[0]))
         for name in gone:
@@ -89,8 +92,9 @@ class Partitions(ABC):
             released |= self.watermark.release(self._gates(model), now_ms, reached)
         if released:
             self.release(released)
+            self._untold |= released.keys()
             if any(crosses(self.plan.models.values(), before[name], mark_ms) for name, mark_ms in released.items()):
-                self._input("tick", "", now_ms, {"released": released})
+                self._tell(now_ms, released)
 
     def release(self, marks: Mapping[str, int]) -> None:
         """Silent partitions pass these event times; what that lets close is closed."""
@@ -113,6 +117,13 @@ class Partitions(ABC):
     def _readers(self, partition: str) -> list[Reader]:
         names = [name for name in self.plan.models if partition.rpartition("/")[0] in self.plan.gating_streams(name)]
         return [(self.plan.models[name], self.standings[name].next_ms) for name in names]
+
+    def _tell(self, at_ms: int, partitions: Iterable[str]) -> None:
+        """Records how far these were released. A tick that crosses no window is not, but which windows a tear touches is told from it."""
+        marks = {name: self.watermark.positions[name].mark_ms for name in partitions if name in self._untold}
+        if marks:
+            self._input("tick", "", at_ms, {"released": marks})
+            self._untold -= marks.keys()
 
     def _mark(self, *partitions: str) -> None:
         at = self.watermark.positions

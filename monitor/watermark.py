@@ -80,6 +80,10 @@ class Watermark:
         position = self.positions.setdefault(partition, Position())
         position.tears = tears.added(position.tears, Tear(why, position.believed_ms, at_ms), grain(readers))
 
+    def torn(self, partition: str) -> bool:
+        """Has it lost records, and not moved on since?"""
+        return partition in self.positions and any(tear.open for tear in self.positions[partition].tears)
+
     def restart(self, partitions: Sequence[str], why: str, at_ms: int, readers: Sequence[Reader]) -> list[str]:
         """Their stream's topic is another now: their offsets begin anew, and what the former one held unread is lost. Given are partitions
         that the new topic no longer has, and that are not waited for any more; the first one that it has stands for what they lost."""

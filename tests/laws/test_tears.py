@@ -19,9 +19,11 @@ from monitor.fold import Fold
 from monitor.plan import DAY_MS, Plan
 from monitor.stores.memory import MemoryStore
 from monitor.verdict import Verdict
+from monitor.watermark import IDLE_MS
 
 BEGIN_MS = 10 * DAY_MS
 NOTICED_MS = 20 * DAY_MS  # after all events: what was lost had been sent
+BEGAN_MS = 5 * DAY_MS  # the daemon's clock: far from event time, which so does not go on at its pace
 DISORDER_MS = 30_000  # no event is further behind the newest of its partition; no model is less patient
 PARTITIONS = ("in/0", "in/1")
 MODELS = {"a": ("1m", "30s"), "b": ("5m", "45s")}
@@ -50,7 +52,12 @@ class Torn:
     why: str
 
 
-Op = Slice | Torn
+@dataclass(frozen=True)
+class Silence:
+    """Not a slice: every partition has been read to its end for a while, so one that is behind follows the others."""
+
+
+Op = Slice | Torn | Silence
 
 
 @st.composite
@@ -134,6 +141,10 @@ class Run:
     def _take(self, op: Op) -> None:
         if isinstance(op, Torn):
             self.engine.torn(op.partition, op.stop, op.why, NOTICED_MS)
+        elif isinstance(op, Silence):
+            ends = {name: (offset, offset) for name, offset in self.engine.positions().items()}
+            for now_ms in (BEGAN_MS, BEGAN_MS + IDLE_MS):
+                self.engine.tick(now_ms, ends)
         elif self.workers:
             worker = self.workers[PARTITIONS.index(op.partition) % len(self.workers)]
             self.engine.add(worker.fold(op), arrival_ms=0, records=op.records)
@@ -207,3 +218,42 @@ def test_a_crash_changes_no_mark(
 ) -> None:
     all_ops = dealt(ways(all_logs, all_lost, cuts), [0, 1])
     assert Run(all_ops, saves=saves, crashes=crashes).verdicts() == Run(all_ops).verdicts()
+
+
+def replayed(all_ops: Sequence[Op], store: MemoryStore) -> dict[str, Verdict]:
+    """The verdicts of an engine that is given the same slices and what was recorded, each input at the positions that it tells."""
+    slices = {partition: [op for op in all_ops if isinstance(op, Slice) and op.partition == partition] for partition in PARTITIONS}
+    run = Run(())
+    engine = run.engine
+    for row in store.inputs():
+        for partition, offset in row.body["offsets"].items():
+            while engine.positions()[partition] < offset:
+                engine.absorb(slices[partition].pop(0))
+        match row.kind:
+            case "tick":
+                engine.release(row.body["released"])
+            case "torn":
+                engine.torn(row.body["partition"], row.body["next_offset"], row.body["why"], row.at_ms)
+    for piece in (piece for rest in slices.values() for piece in rest):
+        engine.absorb(piece)
+    run.store.save(engine.drain())
+    return run.verdicts()
+
+
+@settings(max_examples=150)
+@given(all_logs=both, all_lost=lost, cuts=polls, order=orders, silences=places, saves=places, crashes=places)
+def test_what_is_recorded_gives_the_same_marks(
+    all_logs: tuple[Log, Log],
+    all_lost: tuple[list[Loss], list[Loss]],
+    cuts: list[int],
+    order: list[int],
+    silences: frozenset[int],
+    saves: frozenset[int],
+    crashes: frozenset[int],
+) -> None:
+    """Not every tick is recorded; of those that are not, no mark may depend."""
+    all_ops = dealt(ways(all_logs, all_lost, cuts), order)
+    for place in sorted(silences, reverse=True):
+        all_ops.insert(place, Silence())
+    run = Run(all_ops, saves=saves, crashes=crashes)
+    assert replayed(all_ops, run.store) == run.verdicts()

@@ -12,6 +12,7 @@ from monitor.batch import Batch, Numbers, Slice
 from monitor.engine import Engine
 from monitor.plan import DAY_MS
 from monitor.tears import Grain, Tear, added, grain
+from monitor.watermark import IDLE_MS
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEGIN_MS = 10 * DAY_MS
@@ -121,3 +122,32 @@ def test_however_often_something_is_lost_the_state_stays_small() -> None:
     assert (tears[0].from_ms, tears[0].until_ms) == (0, 2999 * MINUTE_MS)
     later = grain([(PLAN.models["m"], 4000 * MINUTE_MS)])
     assert added(tears, Tear("poison", 4000 * MINUTE_MS, NOTICED_MS), later) == (Tear("poison", 4000 * MINUTE_MS, NOTICED_MS),)
+
+
+@pytest.mark.parametrize("lost_first", [True, False], ids=["the loss is noticed before", "and after"])
+def test_a_tick_that_crosses_no_window_is_recorded_where_a_tear_depends_on_it(lost_first: bool) -> None:
+    """A silent partition followed the other by minutes; the next event lies before that, so it is not what moves the partition on."""
+
+    def told_by(engine: Engine, released: list[dict[str, int]]) -> set[int]:
+        engine.assign(["in/0", "in/1"])
+        engine.absorb(piece([5, 75], 0))
+        engine.absorb(piece([5, 75, 100], 0, "in/1"))
+        for happens in ("torn", "tick") if lost_first else ("tick", "torn"):
+            if happens == "torn":
+                engine.torn("in/0", 3, "retention", NOTICED_MS)
+            elif released:
+                engine.release(released[0])
+            else:
+                ends = {name: (offset, offset) for name, offset in engine.positions().items()}
+                engine.tick(0, ends)
+                engine.tick(IDLE_MS, ends)
+        engine.absorb(piece([90, 400, 500], 3))
+        engine.absorb(piece([500], 3, "in/1"))
+        changes = engine.drain()
+        released += [row.body["released"] for row in changes.inputs if row.kind == "tick"]
+        return {(row.verdict.start_ms - BEGIN_MS) // HOUR_MS for row in changes.windows if row.verdict.partial}
+
+    recorded: list[dict[str, int]] = []
+    live = told_by(Engine(PLAN), recorded)
+    assert recorded == [{"in/0": BEGIN_MS + 100 * MINUTE_MS}]
+    assert live == told_by(Engine(PLAN), recorded[:]) == {1, 2, 3, 4, 5, 6}
