@@ -43,7 +43,10 @@ TICK_S = 5.0
 LIVES = 3  # a learning process that something ended says nothing about what is learnt; one that its work ends does so again
 FRESH_MS = 15_000  # sources probe every five seconds: what is older was said before they lost touch
 NEW_LIFE = "this state is empty, and the group says that another one has read on to these offsets: what it knew is learnt again"
-FIND_IT = "nothing, where it was meant to be reset; else stop it, and look whether state.path and its volume are those of before"
+FIND_IT = (
+    "nothing, where it was meant to be reset; else stop it, and look whether state.path and its volume are those of before;"
+    " where a copy is left, state_opened names it and the way back"
+)
 
 
 class Listener(Protocol):
