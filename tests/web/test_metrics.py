@@ -27,7 +27,7 @@ UNITS = ("seconds", "bytes", "ratio", "records", "events", "series", "partitions
 UNITLESS = {
     "raincheck_ready", "raincheck_component_up", "raincheck_config_last_reload_successful", "raincheck_incident_active",
     "raincheck_evidence", "raincheck_evidence_threshold", "raincheck_evidence_share", "raincheck_effect",
-    "raincheck_false_page_rate_upper_limit", "raincheck_exported_series_limit",
+    "raincheck_false_page_rate_upper_limit", "raincheck_exported_series_limit", "raincheck_kafka_another_daemon",
 }  # fmt: skip
 
 
