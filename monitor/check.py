@@ -11,7 +11,6 @@ from typing import Any
 from monitor.config.quantities import show_duration
 from monitor.plan import Budget, Model, Owner, Plan
 from monitor.stores.backup import Beside, left_behind
-from monitor.stores.export import iso
 from monitor.stores.glance import known
 
 
@@ -135,7 +134,7 @@ class Place:
     def notes(self, plan: Plan) -> list[str]:
         found, others = [], sorted(self.known - plan.models.keys())
         if self.left is not None:
-            lacks, made = "knows nothing" if self.exists else "is not there", iso(self.left.made_ms)
+            lacks, made = "knows nothing" if self.exists else "is not there", self.left.made
             found.append(
                 f"the state {lacks}, and a whole copy of a former one lies beside it, made {made};"
                 f" unless a new beginning is meant: {self.left.command(self.path)}"
@@ -170,7 +169,7 @@ def summary(plan: Plan) -> str:
 def summary_json(plan: Plan) -> dict[str, Any]:
     """The same for programs."""
     place = Place.of(plan)
-    left = None if place.left is None else {"path": str(place.left.path), "made": iso(place.left.made_ms)}
+    left = None if place.left is None else {"path": str(place.left.path), "made": place.left.made}
     return {
         "ok": True,
         "models": {

@@ -156,7 +156,7 @@ def _opened(office: Office) -> None:
         right, beside = "nothing at its first start; else stop it and look at state.path: another file knows what would be learnt anew", {}
         if left := left_behind(Path(path)):
             right = f"nothing, if a new beginning was meant; else stop it, {left.command(Path(path))}, and start it"
-            beside = {"copy": str(left.path), "copy_made": iso(left.made_ms)}
+            beside = {"copy": str(left.path), "copy_made": left.made}
         log.warning("state_opened", path=path, outcome="fresh", windows_until="none yet", **beside, right=right)
 
 

@@ -53,7 +53,7 @@ class Troubles:
             found["state_was_lost"] = (
                 f"this state began empty, though {self._forgotten.by} has read under our group before: what that one knew is learnt again; "
                 "if it was not meant, stop raincheck and look whether state.path and its volume are those of before; if they are, "
-                "raincheck state restore goes back to a copy"
+                "raincheck state check lists the copies, and raincheck state restore --from goes back to one of a former life"
             )
         lost = sorted(self._lost.copy().items())
         if lost:

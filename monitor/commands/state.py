@@ -64,7 +64,6 @@ def check(args: argparse.Namespace) -> int:
     from monitor.errors import EXIT_CONFIG
     from monitor.phrases import span
     from monitor.stores.backup import beside, remedy
-    from monitor.stores.export import iso
     from monitor.stores.sqlite import check as problems_of
 
     path = _path(args)
@@ -75,7 +74,7 @@ def check(args: argparse.Namespace) -> int:
     kept = [
         {
             "path": str(c.path),
-            "made": iso(c.made_ms),
+            "made": c.made,
             "age_s": (now_ms - c.made_ms) // 1000,
             "ok": not c.problems,
             "problems": list(c.problems),
@@ -123,7 +122,7 @@ def restore(args: argparse.Namespace) -> int:
     done = put_back(path, args.source)
     reaches = {model: None if at_ms is None else iso(at_ms) for model, at_ms in sorted(done.reaches.items())}
     said = {
-        "path": str(path), "from": str(done.source), "made": iso(done.made_ms), "reaches": reaches, "offsets": done.offsets,
+        "path": str(path), "from": str(done.source), "made": iso(done.made_ms // 1000 * 1000), "reaches": reaches, "offsets": done.offsets,
         "set_aside": [str(aside) for aside in done.set_aside],
     }  # fmt: skip
     text = [f"{path}: restored from {done.source}, made {said['made']}", *(f"set aside: {aside}" for aside in done.set_aside)]

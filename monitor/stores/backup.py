@@ -18,6 +18,7 @@ from pathlib import Path
 from monitor import wall
 from monitor.errors import Corrupt, Misconfigured, Transient
 from monitor.standing import Standing
+from monitor.stores.export import iso
 from monitor.stores.holding import durable, give, held, in_turn, moved_aside, refused
 from monitor.stores.lives import copies, formers, imprint, set_apart, stamp
 from monitor.stores.sqlite import SqliteStore, check
@@ -76,6 +77,10 @@ class Beside:
     made_ms: int
     problems: tuple[str, ...]
     former: bool
+
+    @property
+    def made(self) -> str:
+        return iso(self.made_ms // 1000 * 1000)
 
     def command(self, state: Path) -> str:
         """What goes back to this copy, also when younger ones have come since."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import msgspec
 from monitor.changes import ReferenceRow, WindowRow
 from monitor.errors import Transient
 from monitor.plan import DAY_MS
+from monitor.stores.lives import looked_into
 from monitor.stores.store import Store
 from monitor.stores.tables import rows
 from monitor.verdict import Verdict
@@ -82,7 +82,7 @@ class Stretch:
 def known(path: Path) -> frozenset[str]:
     """The models that a state has learnt of; none where it cannot be read, as `raincheck state check` says."""
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)) as db:
+        with looked_into(path) as db:
             return frozenset(model for (model,) in db.execute("SELECT model FROM evidence UNION SELECT model FROM in_force"))
     except sqlite3.Error:
         return frozenset()

@@ -11,7 +11,7 @@ import contextlib
 import re
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ def imprint(path: Path) -> Imprint:
     """Read through a connection of its own, from a file that a daemon may be writing."""
     made_ms = int(path.stat().st_mtime * 1000)
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with looked_into(path) as db:
             (number,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
             said = dict(rows(db, "meta")) if number == str(FORMAT) else {}
     except (sqlite3.Error, TypeError, ValueError):
@@ -51,6 +51,14 @@ def imprint(path: Path) -> Imprint:
     if life and not re.fullmatch(_NAME, life):  # it becomes a file's name
         return Imprint(None, made_ms)
     return Imprint(life, int(made) if made.isdigit() else made_ms)
+
+
+@contextlib.contextmanager
+def looked_into(path: Path) -> Iterator[sqlite3.Connection]:
+    """A file that is there, to be read for a moment. Not `mode=ro`: that leaves behind what SQLite keeps beside a state."""
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)) as db:
+        db.execute("PRAGMA query_only = ON")
+        yield db
 
 
 def stamp(copy: Path, now_ms: int) -> None:

@@ -16,6 +16,7 @@ from monitor import wall
 from monitor.changes import Changes
 from monitor.standing import Standing
 from monitor.stores.backup import back_up, beside, left_behind, restore
+from monitor.stores.glance import known
 from monitor.stores.lives import copies, formers, imprint, kept, stamp
 from monitor.stores.sqlite import SqliteStore
 from monitor.stores.tables import put
@@ -186,3 +187,12 @@ def test_check_tells_of_what_is_left_and_of_another_configurations_models(tmp_pa
         told = said()
         assert told["state"]["copy"] == {"path": str(left), "made": "2026-01-01T00:00:00Z"}
         assert f"raincheck state restore {path} --from {left}" in told["notes"][-1]
+
+
+def test_who_only_looks_leaves_nothing_beside_the_state(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    grown(path)
+    before = sorted(tmp_path.iterdir())
+    assert known(path) == {"m"}
+    assert imprint(path).life
+    assert sorted(tmp_path.iterdir()) == before
