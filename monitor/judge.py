@@ -5,6 +5,7 @@ evidence is; this file says what that means for the owner.
 
     evidence >= A and in the owner's groups and above the minimum effect   -> page (or what the model's mode allows)
     evidence >= A otherwise, or evidence >= one day                        -> ticket
+    less, in a window of which nothing was read because it was lost        -> unknown: that is no health
     a rule has told of its first subject already                           -> a note, a page once another subject reaches A alone
     a page is open                                                         -> latched: no second page, subjects appended
     ... for max_latch, unanswered and still true                           -> told again, once per max_latch
@@ -23,6 +24,7 @@ from monitor.plan import DAY_MS, Model
 from monitor.rules import Breach, Closed
 from monitor.standing import Standing
 from monitor.verdict import Status, Subject, Verdict, verdict_id
+from monitor.watermark import UNREADABLE
 from monitor.wording import incident_text, trend_text
 
 LN10 = math.log(10)
@@ -119,14 +121,15 @@ def judge(
     reaches = reading.log10_m >= threshold
     pages = reaches and reading.effect_ok and counted > 0 and reading.log10_m + math.log10(counted) >= threshold
     status: Status = "page" if pages else "ticket" if reaches or reading.log10_m >= reading.log10_ticket else "ok"
-    onset_ms = min((lead.onset_ms for lead in reading.leads[:1]), default=None)
-    verdict = _verdict(
+    blind = unread(window) if status == "ok" else ""
+    verdict = _verdict(model, window, "unknown", reference, reason=blind) if blind else _verdict(
         model, window, status, reference,
-        evidence=reading.log10_m, threshold=threshold, onset_ms=onset_ms if status != "ok" else None,
+        evidence=reading.log10_m, threshold=threshold, onset_ms=reading.leads[0].onset_ms if reading.leads and status != "ok" else None,
         subjects=subjects if status != "ok" else (),
     )  # fmt: skip
 
-    ledger = replace(standing.ledger, judged_ms=standing.ledger.judged_ms + model.window_ms)
+    # what could not be seen is no time in which the promise was kept
+    ledger = standing.ledger if blind else replace(standing.ledger, judged_ms=standing.ledger.judged_ms + model.window_ms)
     standing = replace(standing, ledger=ledger)
     latched = latch_of(open_incidents)
     ticket = next((i for i in open_incidents if i.kind == "statistical" and i.rule != TREND and i is not latched), None)
@@ -174,6 +177,17 @@ def judge(
         out.change(_opened(model, window, subjects, reading, reading.log10_ticket, "ticket"), "opened")
         standing = replace(standing, ticket_ms=window.end_ms)
     return Judged(verdict, standing, out.incidents, out.alerts)
+
+
+def unread(window: Closed) -> str:
+    """Why nothing at all is known of a window that may lack events, empty where something was read or nothing is missing.
+
+    >>> unread(Closed("m", 0, 1, 0, {}, lacks=(("in/0", UNREADABLE), ("in/1", "retention")))), unread(Closed("m", 0, 1, 0, {}))
+    ('records lost', '')
+    """
+    if not window.lacks or window.events or any(counts.any() for counts in window.cells.values()):
+        return ""
+    return UNREADABLE if all(why == UNREADABLE for _, why in window.lacks) else "records lost"
 
 
 class _Outbox:

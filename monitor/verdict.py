@@ -30,7 +30,8 @@ class Subject:
 class Verdict:
     """`evidence` and `threshold` are log10 of M and of A, in windows; `events` counts inputs (predictions where there are none).
 
-    `status` "unknown" carries a `reason` ("learning", "calibrating", "no events" never: an empty window is ok and cheap).
+    `status` "unknown" carries a `reason` ("learning", "calibrating", ...; "records lost" or "unreadable" of a window in which nothing was
+    read because it was lost or cannot be read). A window that is empty because nobody sent anything is judged like any other.
     `partial` says that events may be missing from the window, and `lacks` of which partitions and why ("in/0: unreadable", and of those
     lost unread: "in/0: retention", "poison", "recreated", "cut").
     """

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.sources.memory import MemorySource
-from tests.river.test_reproduction import PER_HOUR, Life
+from tests.river.test_reproduction import LEARNT, PER_HOUR, Life
 from tests.river.world import HOUR_MS, START_MS, events
 
 ABSENT, STUCK, LOST = "out/0: unreadable", "in/1: unreadable", "in/0: retention"
@@ -210,4 +210,31 @@ def test_an_incident_of_a_topic_that_is_there_no_more_is_gone(tmp_path: Path) ->
     run.bus.delete("out")
     found = run.reproduce(missing(run))
     assert (found.outcome, found.why) == ("gone", "topic out is absent")
+    run.store.close()
+
+
+def test_hours_of_which_nothing_could_be_read_are_unknown_and_reproduce_so(tmp_path: Path) -> None:
+    """Two hours of all topics cannot be opened and are passed over; a page that follows is computed again with those windows."""
+    run = Passing(tmp_path)
+    run.send(range(LEARNT + 26))
+    ends = {(topic, number): run.bus.topics[topic].logs[number].end for topic, number in (("in", 0), ("in", 1), ("out", 0))}
+    run.send(range(LEARNT + 26, LEARNT + 28))
+    for (topic, number), end in ends.items():
+        for offset in range(end, run.bus.topics[topic].logs[number].end):
+            run.bus.corrupt(topic, number, offset)
+    run.send(range(LEARNT + 28, LEARNT + 40), shifted=3)
+    run.read()
+    for _ in range(2 * PER_HOUR):  # a poll passes over one of a partition and brings no record
+        run.rounds.turn(0)
+    run.read()
+    found = {(v.start_ms - START_MS) // HOUR_MS - LEARNT: v for v in run.store.verdicts()}
+    blind = {hour for hour, v in found.items() if v.reason == "records lost"}
+    assert blind == {26, 27}
+    assert {(found[hour].events, found[hour].status, found[hour].partial) for hour in blind} == {(0, "unknown", True)}
+    assert found[25].status == "ok", "of the hour before something was read"
+    page = run.open_page()
+    again = run.reproduce(page.id)
+    assert (again.outcome, again.parts, again.why) == ("same", "", "")
+    assert again.begun_ms is not None
+    assert again.begun_ms <= found[26].start_ms, "those windows were among the ones that were compared"
     run.store.close()

@@ -9,11 +9,11 @@ import pytest
 
 from detectors.budget.chain import Lead
 from monitor.incident import Answer, Incident
-from monitor.judge import Judged, boost, looked_back
+from monitor.judge import Judged, boost, judge, looked_back
 from monitor.life import answered
 from monitor.plan import DAY_MS
 from monitor.standing import Ledger, Standing
-from tests.tables.judging import HOUR, NOW, A, judged, lead, model, page, reading
+from tests.tables.judging import HOUR, NOW, A, judged, lead, model, page, reading, window
 
 FRAME = lead("frame", group="images", column="frame.noise")
 BROKEN = page(id="r", kind="rule", rule="invalid:x")
@@ -268,3 +268,36 @@ def test_the_weekly_look_back(
     assert [f"{i.severity} {'resolved' if i.resolved_ms else 'opened'}" for i in incidents] == told, because
     assert len(alerts) == len([i for i in incidents if i.severity != "note"]), "what is told is told to somebody"
     assert all(i.rule == "trend" and i.severity != "page" for i in incidents), "tickets only"
+
+
+LOST, STUCK = ("in/0", "retention"), ("in/1", "unreadable")
+
+
+@pytest.mark.parametrize(
+    ("events", "cells", "lacks", "evidence", "status", "reason", "because"),
+    [
+        (0, {}, (LOST,), 0.3, "unknown", "records lost", "nobody has seen that all was well"),
+        (0, {"x": [0, 0]}, (LOST, STUCK), 0.3, "unknown", "records lost", "nor where part of it may still be read one day"),
+        (0, {}, (STUCK,), 0.3, "unknown", "unreadable", "it is not lost yet, and not seen either"),
+        (0, {}, (), 0.3, "ok", "", "nobody sent anything: silence is the matter of a rule"),
+        (60, {}, (LOST,), 0.3, "ok", "", "judged by what is there"),
+        (0, {"label": [0, 7]}, (LOST,), 0.3, "ok", "", "predictions are there"),
+        (0, {}, (LOST,), 3.0, "ticket", "", "evidence of the windows before it has not gone"),
+        (0, {}, (LOST,), 4.1, "page", "", "nor is a page held back"),
+    ],
+)
+def test_a_window_of_which_nothing_was_read_is_no_health(
+    events: int, cells: dict[str, list[int]], lacks: tuple[tuple[str, str], ...], evidence: float, status: str, reason: str, because: str
+) -> None:
+    standing = Standing(stage="judging", ledger=Ledger(judged_ms=5))
+    closed = replace(window(events, **cells), lacks=lacks)
+    found = judge(model(), standing, closed, reading(evidence, lead()), (), [], reference="ref")
+    assert (found.verdict.status, found.verdict.reason, found.verdict.partial) == (status, reason, bool(lacks)), because
+    assert found.standing.ledger.judged_ms == 5 + (0 if reason else HOUR), "what was not seen keeps no promise"
+    assert math.isinf(found.verdict.evidence) == bool(reason), because
+
+
+def test_an_open_page_outlasts_windows_of_which_nothing_was_read() -> None:
+    closed = replace(window(0), lacks=(LOST,))
+    found = judge(model(), Standing(stage="judging"), closed, reading(0.0, lead()), (page(),), [], reference="ref")
+    assert (found.verdict.status, found.incidents, found.alerts) == ("unknown", (), ())
