@@ -164,6 +164,7 @@ lost = st.tuples(losses(), losses())
 polls = st.lists(st.integers(0, 30), max_size=6)
 orders = st.lists(st.integers(0, 1), min_size=1, max_size=6)
 places = st.frozensets(st.integers(1, 30), max_size=6)
+often = st.frozensets(st.integers(1, 40), min_size=8)
 
 
 def ways(all_logs: Sequence[Log], all_lost: Sequence[Sequence[Loss]], cuts: Sequence[int] = ()) -> list[list[Op]]:
@@ -240,19 +241,19 @@ def replayed(all_ops: Sequence[Op], store: MemoryStore) -> dict[str, Verdict]:
     return run.verdicts()
 
 
-@settings(max_examples=150)
-@given(all_logs=both, all_lost=lost, cuts=polls, order=orders, silences=places, saves=places, crashes=places)
+@settings(max_examples=200)
+@given(all_logs=both, all_lost=lost, every=st.integers(1, 4), order=orders, silences=often, saves=places, crashes=places)
 def test_what_is_recorded_gives_the_same_marks(
     all_logs: tuple[Log, Log],
     all_lost: tuple[list[Loss], list[Loss]],
-    cuts: list[int],
+    every: int,
     order: list[int],
     silences: frozenset[int],
     saves: frozenset[int],
     crashes: frozenset[int],
 ) -> None:
     """Not every tick is recorded; of those that are not, no mark may depend."""
-    all_ops = dealt(ways(all_logs, all_lost, cuts), order)
+    all_ops = dealt(ways(all_logs, all_lost, range(0, 31, every)), order)
     for place in sorted(silences, reverse=True):
         all_ops.insert(place, Silence())
     run = Run(all_ops, saves=saves, crashes=crashes)
