@@ -128,7 +128,8 @@ def test_whatever_comes_without_end_is_ended(start: bytes, more: bytes, room: in
         nonlocal given
         given += PIECE
         assert given <= room + 3 * PIECE, because
-        assert protocol.cycle is None or len(list(protocol.cycle.scope["headers"])) <= 2, "what trails is kept nowhere"
+        scope = getattr(protocol.cycle, "scope", {"headers": []})  # no cycle before the first head is complete
+        assert len(scope["headers"]) <= 2, "what trails is kept nowhere"
 
     flood = more * (PIECE // len(more))
     line = converse([start, *[flood] * (4 * REST_BYTES // PIECE)], Service(), watch)
