@@ -115,7 +115,8 @@ class _Walk:
                 raise _Stop
             self._look()
             for row in self.case.inputs:
-                self._until({p: offset for p, offset in row.body["offsets"].items() if self.case.mine(p)})
+                new = row.body.get("starts", ())  # where these begin nobody reads up to: they are read from there on
+                self._until({p: offset for p, offset in row.body["offsets"].items() if self.case.mine(p) and p not in new})
                 self._apply(row)
                 self.applied += 1
                 self._look()

@@ -3,8 +3,8 @@
 What was lost lies, in the order of the log, between what was read before and what is read after. So a window may lack some of it only if
 it still counted events then (its end plus lateness lies after the newest event before the tear) and if such an event may have been among
 them (its start lies at most lateness after the next event that moves the partition on). The latter holds as far as the lateness
-does: a lost event that was further ahead of what follows leaves its window unmarked. Both follow from the log alone, whatever a poll
-brought, how many workers fold and where a process was interrupted.
+does: a lost event that was further ahead of what follows leaves its window unmarked. Both follow from the log and recorded ticks,
+whatever a poll brought, how many workers fold and where a process was interrupted.
 """
 
 from __future__ import annotations

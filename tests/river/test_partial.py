@@ -238,3 +238,16 @@ def test_hours_of_which_nothing_could_be_read_are_unknown_and_reproduce_so(tmp_p
     assert again.begun_ms is not None
     assert again.begun_ms <= found[26].start_ms, "those windows were among the ones that were compared"
     run.store.close()
+
+
+def test_an_incident_of_a_log_that_did_not_begin_at_its_first_offset_reproduces(tmp_path: Path) -> None:
+    """Retention had taken its beginning before anything was read: nothing that was judged is missing."""
+    run = Life(tmp_path)
+    run.send(range(3))
+    run.bus.trim("in", 0, 50)
+    run.send(range(3, 10))
+    renamed(run, range(10, 14))
+    run.read()
+    found = run.reproduce(missing(run))
+    assert (found.outcome, found.parts, found.why) == ("same", "", "")
+    run.store.close()
