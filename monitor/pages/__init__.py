@@ -19,7 +19,7 @@ from monitor.outlook import lines
 from monitor.pages import views
 from monitor.pages.chart import Chart, chart
 from monitor.pages.hanging import wall
-from monitor.pages.trail import choices, trail
+from monitor.pages.trail import choices, dated, trail
 from monitor.phrases import DAY_MS, HOUR_MS, UNITS, hour, moment, odds, span, units
 from monitor.report import ledger_words, replay_words
 from monitor.wording import evidence_text
@@ -171,7 +171,8 @@ class Pages:
             answers=choices(incident) if model is not None else [],
             latch=span(model.max_latch_ms) if model is not None else "a day",
             ago=span(now_ms - incident.onset_ms) if incident.resolved_ms is None and now_ms > incident.onset_ms else "",
-            trail=trail(incident, lambda time_ms: hour(time_ms, now_ms, zone)),
+            trail=(marks := trail(incident, lambda time_ms: hour(time_ms, now_ms, zone))),
+            when=dated(marks, now_ms, zone),
             runbook=runbook,
             runbook_is_link=is_link,
             needs_token=needs_token,

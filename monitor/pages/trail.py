@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from typing import Final
 
 from monitor.incident import Answer, AnswerKind, Incident
-from monitor.phrases import span
+from monitor.phrases import hour, span
 from monitor.wording import BASES, LABELS, basis
 
 CLOSED: Final = {
@@ -63,9 +64,30 @@ def trail(incident: Incident, at: Callable[[int], str]) -> list[Mark]:
     before = 1 if incident.resolution == "answered" else 0 if incident.resolved_ms is not None else len(answers)
     found += answers[:before]
     if incident.resolved_ms is not None:
-        lasted = span(incident.resolved_ms - incident.onset_ms)
-        found.append(Mark(incident.resolved_ms, f"{CLOSED.get(incident.resolution, incident.resolution or 'resolved')}, after {lasted}"))
+        lasted = span(incident.resolved_ms - incident.opened_ms)  # as the message says it: from the onset nobody knew of it yet
+        how = CLOSED.get(incident.resolution, incident.resolution or "resolved")
+        found.append(Mark(incident.resolved_ms, f"{how}, open for {lasted}"))
     return found + answers[before:]
+
+
+def dated(marks: Sequence[Mark], now_ms: int, zone: tzinfo) -> Callable[[int], str]:
+    """How the times of a trail are told: each with its day, unless all of them are of today.
+
+    Answers carry the clock on the wall, what was found carries the events' own time: a bare hour among days would be read as one of theirs.
+
+    >>> from datetime import UTC
+    >>> at = dated([Mark(0, "began"), Mark(90_000_000, "answered")], 90_000_000, UTC)
+    >>> at(0), at(90_000_000), dated([Mark(0, "began")], 60_000, UTC)(0)
+    ('Thu 00:00', 'Fri 01:00', '00:00')
+    """
+    now = datetime.fromtimestamp(now_ms / 1000, zone).date()
+    today = all(datetime.fromtimestamp(mark.time_ms / 1000, zone).date() == now for mark in marks)
+
+    def at(time_ms: int) -> str:
+        told = hour(time_ms, now_ms, zone)
+        return told if today or " " in told else f"{datetime.fromtimestamp(time_ms / 1000, zone):%a} {told}"
+
+    return at
 
 
 def said(answer: Answer, at: Callable[[int], str]) -> str:

@@ -38,14 +38,14 @@ def closed(how: str, *answers: Answer) -> Incident:
 TRAILS: list[tuple[str, Incident, list[str], str]] = [
     ("open", PAGE, [], "nothing has happened since"),
     ("told again", replace(PAGE, told_ms=NOW_MS), ["still true and not answered: payments told again"], "a day without an answer"),
-    ("recovered", closed("recovered"), ["resolved: the change is gone, after 4 h"], "by itself"),
-    ("answered", closed("answered", FALSE), ["answered False page", "resolved by the answer, after 4 h"], "the answer closed it"),
+    ("recovered", closed("recovered"), ["resolved: the change is gone, open for 3 h"], "by itself"),
+    ("answered", closed("answered", FALSE), ["answered False page", "resolved by the answer, open for 3 h"], "the answer closed it"),
     (
         "answered twice",
         closed("answered", FALSE, SALE),
         [
             "answered False page",
-            "resolved by the answer, after 4 h",
+            "resolved by the answer, open for 3 h",
             "answered Expected event, until 3600, and every 7 days again",
         ],
         "the second came to what was closed",
@@ -53,10 +53,10 @@ TRAILS: list[tuple[str, Incident, list[str], str]] = [
     (
         "answered afterwards",
         closed("recovered", FALSE),
-        ["resolved: the change is gone, after 4 h", "answered False page"],
+        ["resolved: the change is gone, open for 3 h", "answered False page"],
         "it had closed by itself",
     ),
-    ("escalated", closed("escalated"), ["closed: a page says it now, after 4 h"], "a ticket that became a page"),
+    ("escalated", closed("escalated"), ["closed: a page says it now, open for 3 h"], "a ticket that became a page"),
 ]
 
 
@@ -219,3 +219,19 @@ def test_a_model_that_an_event_silences_altogether_is_said_to_be(serve: Callable
     page = read(serve(desk), "/")
     assert "1 model: 1 not judged." in page.text
     assert "every subject not judged until 15:30" in page.text
+
+
+def test_the_page_and_the_message_tell_one_length(client: httpx.Client, desk: FakeDesk) -> None:
+    desk.known.append(closed("answered", FALSE))
+    assert "resolved by the answer, open for 3 h" in read(client, "/incidents/p").text
+    assert "open for 3 h" in body(desk.known[-1], "resolved", desk.plan), "onset 4 h before it was resolved, opened 3 h before"
+
+
+def test_an_answer_of_today_to_what_happened_days_ago_has_its_day(client: httpx.Client, desk: FakeDesk) -> None:
+    ago = 2 * DAY_MS
+    desk.known.append(replace(PAGE, opened_ms=PAGE.opened_ms - ago, onset_ms=PAGE.onset_ms - ago, answers=(FALSE,)))
+    text = read(client, "/incidents/p").text
+    for line in ("Tue 08:30it began", "Tue 09:30page opened", "Thu 13:30Mira answered False page"):
+        assert line in text, line
+    desk.known[-1] = replace(PAGE, answers=(FALSE,))
+    assert "Thu" not in read(client, "/incidents/p").text.partition("What happened since")[2].partition("What to do")[0], "all of today"
