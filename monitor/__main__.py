@@ -1,7 +1,7 @@
 """The command line: finds the commands in `monitor/commands`, runs one, and turns its end into an exit code.
 
-0 is well, 1 a crash, 2 a command line that cannot be read, 78 a configuration or saved state that a person must mend,
-130 an interruption by Ctrl-C.
+0 is well, 1 a crash (or the no of a command that asks something), 2 a command line that cannot be read, 3 an incident whose records are
+gone, 78 a configuration or saved state that a person must mend, 130 an interruption by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ Begin with:
   raincheck check rain.yaml      every mistake in a configuration, before it runs
   raincheck COMMAND --help       what a command takes
 
-Exit codes: 0 well, 1 crash, 2 wrong usage, 78 configuration or saved state to be mended.
+Exit codes: 0 well, 1 crash, 2 wrong usage, 78 configuration or saved state to be mended,
+130 Ctrl-C. Of commands that ask something 1 is a no (--check: stale; check --connect: not
+let in; replay --incident: different), and 3 that the incident's records are gone.
 """
 
 

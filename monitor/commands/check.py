@@ -18,6 +18,7 @@ HELP = "list every mistake in a configuration, or say in words what it promises"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", metavar="FILE", help="a YAML or JSON configuration")
+    parser.set_defaults(refuse=parser.error)  # leaves as wrong usage does everywhere
     parser.add_argument("--schema", action="store_true", help="print the JSON schema for editors instead")
     parser.add_argument("--connect", action="store_true", help="ask the brokers as well: may we in, and are the topics there?")
     parser.add_argument("--without-files", action="store_true", help="accept named files (secrets, certificates) that are not here")
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(schema_text())
         return 0
     if args.file is None:
-        raise Misconfigured.of("is missing", origin="raincheck check", field="FILE", right="the path of a configuration, or --schema")
+        args.refuse("FILE is missing; right would be: the path of a configuration, or --schema")
     try:
         plan = load(args.file, look_for_files=not args.without_files)
     except Misconfigured as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ import pytest
 
 from monitor import __main__ as command_line
 from monitor.commands import discover
-from monitor.errors import Corrupt, Misconfigured, Transient
+from monitor.commands.replay import EXIT_CODES
+from monitor.errors import EXIT_CONFIG, EXIT_CRASH, EXIT_INTERRUPTED, Corrupt, Misconfigured, Transient
 
 GOOD = "owners: {team: {}}\nmodels: {m: {owner: team, schema: {features: {x: numeric, f: image}, prediction: {class: y}}}}\n"
 BAD = "owners: {team: {}}\nmodels: {m: {window: 7m, owner: teem, schema: {features: {x: numeric}}}}\n"
@@ -95,8 +97,20 @@ def test_the_last_line_is_one_json_object(written: Callable[[str], str], capsys:
 
 
 def test_check_needs_something_to_check(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.main(["check"]) == 78
-    assert "FILE" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        command_line.main(["check"])
+    assert left.value.code == 2, "as for every command line that cannot be read"
+    assert "FILE is missing" in capsys.readouterr().err
+
+
+def test_help_and_readme_know_every_exit_code_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command_line.main(["--help"])
+    codes = [code for code in EXIT_CODES.values() if code]
+    for text in (capsys.readouterr().out, (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")):
+        told = text.partition("Exit codes:")[2].partition("\n\n")[0]
+        for code in (*codes, 2, EXIT_CRASH, EXIT_CONFIG, EXIT_INTERRUPTED):
+            assert re.search(rf"\b{code}\b", told), code
 
 
 def test_detectors_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
