@@ -159,6 +159,7 @@ def test_one_hot_partition_of_eight_while_the_others_are_idle(river: River, calm
     assert river.webhook.waiting == 0, "an idle partition is no silent model"
 
 
+@pytest.mark.fault
 def test_who_runs_ahead_of_a_burst_is_paused_until_it_is_read(kafka_broker: Broker, feed: Feed, tmp_path: Path) -> None:
     """One partition gets ten times as many as the other, and gets them late: the other one waits on the broker, not in our memory."""
     with one_stream(kafka_broker, feed, tmp_path, 2, rules={"silent_for": "3h"}) as river:

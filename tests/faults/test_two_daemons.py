@@ -84,6 +84,7 @@ def test_two_daemons_of_one_group_are_told_by_name(river: River, program: Sequen
     told.daemon.wait_for("another_daemon_gone")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("program", PACES)
 def test_neither_kill_nor_restart_is_taken_for_a_second_daemon(river: River, program: Sequence[str]) -> None:
     witness = begun(river, program)
@@ -93,6 +94,7 @@ def test_neither_kill_nor_restart_is_taken_for_a_second_daemon(river: River, pro
         alone(river, program, witness)
 
 
+@pytest.mark.fault
 def test_the_parts_of_one_plan_share_its_group(river: River) -> None:
     river.plan["shard"] = {"index": 1, "count": 2}  # the one that has the model: both read all
     river.write()

@@ -69,6 +69,7 @@ def batch_of(log: bytes, value: bytes) -> int:
     return at
 
 
+@pytest.mark.fault
 def test_a_leader_that_dies_and_leads_again_cuts_nothing(world: KafkaWorld) -> None:
     """Records, markers of an aborted transaction, and nothing at all between two epochs: each position is still good."""
     world.make()
