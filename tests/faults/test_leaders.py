@@ -178,18 +178,23 @@ def write(river: River, hours: range) -> None:
     river.feed.produce(river.topics["out"], outputs)
 
 
+def two_hours_ahead(river: River, places: Places, witness: Witness, complete: Broker, stale: Broker) -> None:
+    """Five hours are read and saved, of which the copy that was stopped knows the first three."""
+    write(river, range(3))
+    places.whole(*river.topics.values())
+    stale.kill()
+    places.until(lambda: places.in_sync(river.topics["in"]) == {complete.node}, "one copy is left behind")
+    write(river, range(3, 5))
+    witness.closed(3)
+    witness.saved(river.state, 5 * PER_HOUR)
+
+
 def test_an_unclean_election_that_cuts_the_log_is_told_and_counted(river: River, cluster: Cluster, places: Places) -> None:
     """A copy that stood still leads after the only complete one died: what was read of it and is no more is counted; verdicts stay."""
     topic, complete, stale = uncleanly(river, cluster, places)
     witness = Witness(river.start(program=REAL))
     witness.told(up=True)
-    write(river, range(3))
-    places.whole(*river.topics.values())
-    stale.kill()
-    places.until(lambda: places.in_sync(topic) == {complete.node}, "one copy is left behind")
-    write(river, range(3, 5))
-    witness.closed(3)
-    witness.saved(river.state, 5 * PER_HOUR)
+    two_hours_ahead(river, places, witness, complete, stale)
     complete.kill()
     stale.start()
     line = witness.daemon.wait_for("log_truncated", TOLD_S)
@@ -211,13 +216,7 @@ def test_a_log_that_was_cut_and_grew_again_while_we_were_away_is_told(river: Riv
     topic, complete, stale = uncleanly(river, cluster, places)
     first = Witness(river.start(program=REAL))
     first.told(up=True)
-    write(river, range(3))
-    places.whole(*river.topics.values())
-    stale.kill()
-    places.until(lambda: places.in_sync(topic) == {complete.node}, "one copy is left behind")
-    write(river, range(3, 5))
-    first.closed(3)
-    first.saved(river.state, 5 * PER_HOUR)
+    two_hours_ahead(river, places, first, complete, stale)
     assert first.daemon.terminate() == 0
     complete.kill()
     stale.start()

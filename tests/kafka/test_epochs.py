@@ -11,7 +11,7 @@ from monitor.batch import Records
 from monitor.sources import Gap, Rewound, Unreadable
 from monitor.sources.kafka_client import ClientFailed, KafkaClient
 from monitor.sources.source import epoch_key
-from tests.contracts.source_worlds import STREAM, KafkaWorld, caught_up, read
+from tests.contracts.source_worlds import STREAM, KafkaWorld, Ledger, caught_up, read
 from tests.services.broker import Broker
 from tests.services.feed import Feed
 
@@ -33,6 +33,15 @@ def led_anew(world: KafkaWorld) -> None:
     world.broker.start()
 
 
+def lived(world: KafkaWorld, count: int) -> tuple[Ledger, dict[str, str]]:
+    """A first life that read so many records: where it stood, and what it would have saved of whose offsets these are."""
+    source = world.open()
+    ledger = read(source, lambda ledger: ledger.count == count)
+    said = dict(source.identities())
+    source.close()
+    return ledger, said
+
+
 def numbered(first: int, count: int) -> list[bytes | None]:
     return [b"%06d" % number for number in range(first, first + count)]
 
@@ -42,11 +51,8 @@ def test_a_log_that_was_cut_and_grew_beyond_our_offset_is_read_from_the_end_of_t
     world.make()
     world.produce(numbered(0, 6))
     world.produce([b"vanishing"] * 4)
-    first = world.open()
-    ledger = read(first, lambda ledger: ledger.count == 10)
-    said = dict(first.identities())
+    ledger, said = lived(world, 10)
     assert said[epoch_key(PLACE)] == "0"
-    first.close()
     world.feed.close()
     world.broker.kill()
     segment = world.broker.segment(world.topic, 0)
@@ -96,10 +102,7 @@ def test_what_retention_took_is_a_gap_and_no_cut(world: KafkaWorld) -> None:
     """All records of the epoch that we knew are gone: the cluster knows nothing of it any more, and that is no truncation."""
     world.make()
     world.produce(numbered(0, 10))
-    first = world.open()
-    ledger = read(first, lambda ledger: ledger.count == 10)
-    said = dict(first.identities())
-    first.close()
+    ledger, said = lived(world, 10)
     led_anew(world)
     world.produce(numbered(10, 10))
     world.trim(15)
@@ -125,10 +128,7 @@ def test_what_is_read_while_a_bad_batch_is_looked_for_is_read_once(world: KafkaW
     world.make(2)
     for number in range(2):
         world.produce(numbered(0, 10), number)
-    first = world.open()
-    ledger = read(first, lambda ledger: ledger.count == 20)
-    said = dict(first.identities())
-    first.close()
+    ledger, said = lived(world, 20)
     poisoned_in_a_new_epoch(world, 1)
     world.produce(numbered(10, 10))
     poll, failures = KafkaClient.poll, [ClientFailed("unreadable", CorruptRecordError())]
@@ -150,10 +150,7 @@ def test_a_batch_that_was_passed_over_is_no_cut_at_the_next_start(world: KafkaWo
     """Nothing behind it was read, so nobody knows that epoch; what is saved must not be the former one's."""
     world.make()
     world.produce(numbered(0, 10))
-    first = world.open()
-    ledger = read(first, lambda ledger: ledger.count == 10)
-    said = dict(first.identities())
-    first.close()
+    ledger, said = lived(world, 10)
     poisoned_in_a_new_epoch(world, 0)
     second = world.open(ledger.next, said, on_corrupt="skip")
     read(second, lambda ledger: ledger.of(Gap), ledger)
